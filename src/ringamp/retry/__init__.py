@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""
+What to do about a response. Answers only; never sleeps, sends or stores.
+"""
