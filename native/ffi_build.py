@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""
+Build the extension `ringamp._native`: the C core behind cffi.
+
+GIL policy: what is declared in `ringamp.cdef.h` is called through cffi's own
+wrappers, which release the GIL; the hot path is `hotpath.c`, whose functions
+keep it and are fetched through `ctypes.PyDLL` (see `bindings.py`).
+
+Environment variables, for development:
+
+    RINGAMP_WERROR=1            warnings are errors
+    RINGAMP_SANITIZE=address,undefined | thread
+    RINGAMP_DEBUG=1             the ring's invariants are asserted
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).resolve().parent
+
+SOURCES = ["ring.c", "splice.c", "idcheck.c", "generation.c", "hotpath.c"]
+
+PREAMBLE = """
+#include "ring.h"
+#include "splice.h"
+#include "generation.h"
+"""
+
+
+def compile_flags() -> list[str]:
+    """
+    Say how the C files are compiled.
+    """
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
+    if os.environ.get("RINGAMP_WERROR"):
+        flags.append("-Werror")
+    if os.environ.get("RINGAMP_DEBUG"):
+        flags.append("-DRA_DEBUG")
+    return flags + sanitizer_flags()
+
+
+def sanitizer_flags() -> list[str]:
+    """
+    Say which sanitizers are compiled in; they are linked as well.
+    """
+    wanted = os.environ.get("RINGAMP_SANITIZE")
+    if not wanted:
+        return []
+    return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer", "-g"]
+
+
+def macros() -> list[tuple[str, str | None]]:
+    """
+    Choose the stable ABI of 3.10, the first that has METH_FASTCALL in it,
+    where there is a stable ABI: not on a free-threaded build.
+    """
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return []
+    return [("Py_LIMITED_API", "0x030A0000")]
+
+
+ffi = FFI()
+ffi.cdef((HERE / "ringamp.cdef.h").read_text(encoding="utf-8"))
+ffi.set_source(
+    "ringamp._native",
+    PREAMBLE,
+    sources=[os.path.relpath(HERE / name) for name in SOURCES],
+    include_dirs=[str(HERE)],
+    define_macros=macros(),
+    extra_compile_args=compile_flags(),
+    extra_link_args=sanitizer_flags(),
+    libraries=["pthread"],
+    py_limited_api=bool(macros()),
+)
+
+if __name__ == "__main__":
+    ffi.compile(verbose=True)

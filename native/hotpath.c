@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The builtins of the hot path: Python objects in, a position or a code out.
+ * The only C file that knows Python.
+ *
+ * They are METH_FASTCALL functions and not cffi calls because cffi's wrappers
+ * release the GIL around every call: beside one CPU-bound thread a push then
+ * waits a switch interval (5 ms) to get it back. Keeping it for the 0.1 us
+ * of a push costs nobody anything.
+ *
+ * House law in here: bounded time, no waiting, no call back into Python, no
+ * GIL release. The dictionary look-ups are by exact strings in a dictionary
+ * that the encoder has accepted, whose keys are strings.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <time.h>
+
+#include "generation.h"
+#include "idcheck.h"
+#include "ring.h"
+
+#if defined(_WIN32)
+#define EXPORTED __declspec(dllexport)
+#else
+#define EXPORTED __attribute__((visibility("default")))
+#endif
+
+/* Codes beside those of ring.h; odd and negative as well. */
+enum {
+    RA_FORKED = -7,
+    RA_NO_EVENT_TYPE = -9,
+    RA_NO_ID = -11,
+    RA_BAD_ID = -13,
+    RA_UNCLEAN = -15,
+};
+
+/* What is wrong with one id; 0 is nothing. */
+enum {
+    RA_ID_FINE = 0,
+    RA_ID_ABSENT = 1,
+    RA_ID_NO_STRING = 2,
+    RA_ID_SHORT = 3,
+    RA_ID_REFUSED = 4,
+};
+
+/* Deeper than any event the service takes (40), far from any stack's end. */
+#define COPY_DEPTH_MAX 100
+
+enum { TYPE, USER, DEVICE, TIME, INSERT, LIBRARY, FIELD_COUNT };
+
+static const char *const field_names[FIELD_COUNT] = {
+    "event_type", "user_id", "device_id", "time", "insert_id", "library",
+};
+static PyObject *field_keys[FIELD_COUNT];
+
+static int
+id_fault(PyObject *id, uint64_t min_length, int is_device)
+{
+    char text[RA_REFUSED_MAX];
+    Py_ssize_t length, i;
+
+    if (id == NULL || id == Py_None)
+        return RA_ID_ABSENT;
+    if (!PyUnicode_Check(id))
+        return RA_ID_NO_STRING;
+    length = PyUnicode_GetLength(id);
+    if (length == 0)
+        return RA_ID_ABSENT;
+    if ((uint64_t)length < min_length)
+        return RA_ID_SHORT;
+    if (!ra_id_may_be_refused((size_t)length, PyUnicode_ReadChar(id, 0)))
+        return RA_ID_FINE;
+    for (i = 0; i < length; i++) {
+        Py_UCS4 character = PyUnicode_ReadChar(id, i);
+
+        if (character >= 0x80)
+            return RA_ID_FINE;
+        text[i] = (char)character;
+    }
+    return ra_id_is_refused(text, (size_t)length, is_device) ? RA_ID_REFUSED
+                                                             : RA_ID_FINE;
+}
+
+static int
+is_space(Py_UCS4 character)
+{
+    return character == ' ' || (character >= '\t' && character <= '\r');
+}
+
+/*
+ * A name made of white space alone is refused like an empty one.
+ */
+static int
+is_event_type(PyObject *type)
+{
+    Py_ssize_t length, i;
+
+    if (type == NULL || !PyUnicode_Check(type))
+        return 0;
+    length = PyUnicode_GetLength(type);
+    for (i = 0; i < length; i++)
+        if (!is_space(PyUnicode_ReadChar(type, i)))
+            return 1;
+    return 0;
+}
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/*
+ * What the fields say: the flags of what the event lacks, or a code. A field
+ * that is NULL is not in the payload. One that is there but None, or a time
+ * that is no int, needs the careful road.
+ */
+static int
+inspect(const struct ra_ring *ring, PyObject *const *fields)
+{
+    int user, device, flags = 0;
+
+    if (!is_event_type(fields[TYPE]))
+        return RA_NO_EVENT_TYPE;
+
+    user = id_fault(fields[USER], ring->min_id_length, 0);
+    device = id_fault(fields[DEVICE], ring->min_id_length, 1);
+    if (user > RA_ID_ABSENT || device > RA_ID_ABSENT)
+        return RA_BAD_ID;
+    if (user == RA_ID_ABSENT && device == RA_ID_ABSENT)
+        return RA_NO_ID;
+
+    if (fields[TIME] == NULL)
+        flags |= RA_LACKS_TIME;
+    else if (!PyLong_CheckExact(fields[TIME]))
+        return RA_UNCLEAN;
+    if (fields[INSERT] == NULL)
+        flags |= RA_LACKS_INSERT_ID;
+    else if (!PyUnicode_CheckExact(fields[INSERT]))
+        return RA_UNCLEAN;
+    if (fields[LIBRARY] == NULL)
+        flags |= RA_LACKS_LIBRARY;
+    else if (!PyUnicode_CheckExact(fields[LIBRARY]))
+        return RA_UNCLEAN;
+    return flags;
+}
+
+static PyObject *
+push(PyObject *self, PyObject *payload, PyObject *const *fields)
+{
+    struct ra_ring *ring = PyCapsule_GetPointer(self, NULL);
+    char *bytes;
+    Py_ssize_t length;
+    int flags;
+
+    if (ring == NULL || PyBytes_AsStringAndSize(payload, &bytes, &length) < 0)
+        return NULL;
+    if (ring->generation != ra_generation())
+        return PyLong_FromLong(RA_FORKED);
+    /* The shortest object with a key, {"":0}; splice.c counts on the {" */
+    if (length < 6 || bytes[0] != '{' || bytes[1] != '"')
+        return PyLong_FromLong(RA_UNCLEAN);
+    flags = inspect(ring, fields);
+    if (flags < 0)
+        return PyLong_FromLong(flags);
+    return PyLong_FromLongLong(ra_ring_push(
+        ring, bytes, (uint64_t)length, (unsigned)flags, now_ms()));
+}
+
+static PyObject *
+push_dict(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *fields[FIELD_COUNT];
+    int i;
+
+    if (nargs != 2 || !PyDict_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "push_dict takes the payload and the event's dict");
+        return NULL;
+    }
+    for (i = 0; i < FIELD_COUNT; i++) {
+        fields[i] = PyDict_GetItemWithError(args[1], field_keys[i]);
+        if (fields[i] == NULL && PyErr_Occurred())
+            return NULL;
+    }
+    return push(self, args[0], fields);
+}
+
+static PyObject *
+push_fields(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *fields[FIELD_COUNT];
+    int i;
+
+    if (nargs != FIELD_COUNT + 1) {
+        PyErr_SetString(PyExc_TypeError,
+                        "push_fields takes the payload, event_type, user_id, "
+                        "device_id, time, insert_id and library");
+        return NULL;
+    }
+    /* A struct's None is left out of the payload. */
+    for (i = 0; i < FIELD_COUNT; i++)
+        fields[i] = args[i + 1] == Py_None ? NULL : args[i + 1];
+    return push(self, args[0], fields);
+}
+
+static PyObject *copy_value(PyObject *value, int depth);
+
+static PyObject *
+copy_list(PyObject *list, int depth)
+{
+    Py_ssize_t length = PyList_Size(list), i;
+    PyObject *copy = PyList_New(length);
+
+    for (i = 0; copy != NULL && i < length; i++) {
+        PyObject *item = copy_value(PyList_GetItem(list, i), depth);
+
+        if (item == NULL || PyList_SetItem(copy, i, item) < 0)
+            Py_CLEAR(copy);
+    }
+    return copy;
+}
+
+static PyObject *
+copy_dict(PyObject *dict, int depth)
+{
+    PyObject *copy = PyDict_Copy(dict);
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+
+    /* Only values that are containers are set anew, and under keys that are
+       there, so the copy does not change its shape under PyDict_Next. */
+    while (copy != NULL && PyDict_Next(dict, &at, &key, &value)) {
+        PyObject *inner;
+        int failed;
+
+        if (!PyDict_CheckExact(value) && !PyList_CheckExact(value))
+            continue;
+        inner = copy_value(value, depth);
+        failed = inner == NULL || PyDict_SetItem(copy, key, inner) < 0;
+        Py_XDECREF(inner);
+        if (failed)
+            Py_CLEAR(copy);
+    }
+    return copy;
+}
+
+static PyObject *
+copy_value(PyObject *value, int depth)
+{
+    if (depth > COPY_DEPTH_MAX) {
+        PyErr_SetString(PyExc_ValueError, "nested deeper than 100 levels");
+        return NULL;
+    }
+    if (PyDict_CheckExact(value))
+        return copy_dict(value, depth + 1);
+    if (PyList_CheckExact(value))
+        return copy_list(value, depth + 1);
+    Py_INCREF(value);
+    return value;
+}
+
+static PyObject *
+copy_event(PyObject *module, PyObject *event)
+{
+    (void)module;
+    if (!PyDict_Check(event)) {
+        PyErr_SetString(PyExc_TypeError, "copy_event takes a dict");
+        return NULL;
+    }
+    return copy_dict(event, 0);
+}
+
+static PyObject *
+check_id(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    unsigned long long min_length;
+
+    (void)module;
+    if (nargs != 3) {
+        PyErr_SetString(PyExc_TypeError, "check_id takes the id, the minimum "
+                                         "length and whether it is a "
+                                         "device's");
+        return NULL;
+    }
+    min_length = PyLong_AsUnsignedLongLong(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    return PyLong_FromLong(
+        id_fault(args[0], min_length, args[2] == Py_True));
+}
+
+#define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef push_methods[] = {
+    {"push_dict", FASTCALL(push_dict), METH_FASTCALL, NULL},
+    {"push_fields", FASTCALL(push_fields), METH_FASTCALL, NULL},
+};
+
+static PyMethodDef free_methods[] = {
+    {"copy_event", copy_event, METH_O, NULL},
+    {"check_id", FASTCALL(check_id), METH_FASTCALL, NULL},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int
+add_methods(PyObject *into, PyMethodDef *methods, size_t count, PyObject *self)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        PyObject *function = PyCFunction_NewEx(&methods[i], self, NULL);
+        int failed =
+            function == NULL ||
+            PyDict_SetItemString(into, methods[i].ml_name, function) < 0;
+
+        Py_XDECREF(function);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+/*
+ * ra_builtins: the builtins that need no ring, and the codes.
+ *
+ * => Called through ctypes.PyDLL, so with the GIL held. A dict.
+ */
+EXPORTED PyObject *
+ra_builtins(void)
+{
+    static const struct {
+        const char *name;
+        int value;
+    } codes[] = {
+        {"FULL", RA_FULL},
+        {"TOO_BIG", RA_TOO_BIG},
+        {"FORKED", RA_FORKED},
+        {"NO_EVENT_TYPE", RA_NO_EVENT_TYPE},
+        {"NO_ID", RA_NO_ID},
+        {"BAD_ID", RA_BAD_ID},
+        {"UNCLEAN", RA_UNCLEAN},
+        {"ID_FINE", RA_ID_FINE},
+        {"ID_ABSENT", RA_ID_ABSENT},
+        {"ID_NO_STRING", RA_ID_NO_STRING},
+        {"ID_SHORT", RA_ID_SHORT},
+        {"ID_REFUSED", RA_ID_REFUSED},
+    };
+    PyObject *into = PyDict_New();
+    size_t i;
+
+    if (into == NULL ||
+        add_methods(into, free_methods, COUNT(free_methods), NULL) < 0)
+        goto failed;
+    for (i = 0; i < COUNT(codes); i++) {
+        PyObject *value = PyLong_FromLong(codes[i].value);
+        int bad = value == NULL ||
+                  PyDict_SetItemString(into, codes[i].name, value) < 0;
+
+        Py_XDECREF(value);
+        if (bad)
+            goto failed;
+    }
+    for (i = 0; i < FIELD_COUNT; i++) {
+        if (field_keys[i] == NULL)
+            field_keys[i] = PyUnicode_InternFromString(field_names[i]);
+        if (field_keys[i] == NULL)
+            goto failed;
+    }
+    return into;
+
+failed:
+    Py_XDECREF(into);
+    return NULL;
+}
+
+static void
+drop_owner(PyObject *capsule)
+{
+    Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));
+}
+
+/*
+ * ra_bind: the builtins of one ring.
+ *
+ * => Called through ctypes.PyDLL, so with the GIL held. `ring` lies in memory
+ *    that `owner` keeps alive, and so does its region; the builtins keep
+ *    `owner` alive. A dict.
+ */
+EXPORTED PyObject *
+ra_bind(struct ra_ring *ring, PyObject *owner)
+{
+    PyObject *into = PyDict_New();
+    PyObject *capsule = PyCapsule_New(ring, NULL, drop_owner);
+
+    if (into == NULL || capsule == NULL)
+        goto failed;
+    if (PyCapsule_SetContext(capsule, owner) < 0)
+        goto failed;
+    Py_INCREF(owner);
+    if (add_methods(into, push_methods, COUNT(push_methods), capsule) < 0)
+        goto failed;
+    Py_DECREF(capsule);
+    return into;
+
+failed:
+    Py_XDECREF(capsule);
+    Py_XDECREF(into);
+    return NULL;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A byte ring of variable-length records: many producers, one consumer.
+ *
+ * What it is
+ *
+ *   Threads that log events put records in; one flusher takes them out in
+ *   order and gives the room back. Nobody waits for anybody: a producer that
+ *   is preempted in the middle of a record delays the consumer, never
+ *   another producer.
+ *
+ * The picture
+ *
+ *   Think of four hands on a clock whose dial has `capacity` marks. They
+ *   only go forward, and are kept as 64-bit positions that never wrap:
+ *
+ *       free   <=   head   <=   claim   <=   tail   <=   free + capacity
+ *        |           |            |            |
+ *        |           |            |            producers reserve here
+ *        |           |            the consumer has read up to here
+ *        |           records before it are done with
+ *        bytes before it are zero, and may be reserved again
+ *
+ * Producers
+ *
+ *   reserve   move `tail` by compare-and-swap over the record's span (never
+ *             by fetch-and-add: a push that finds the ring full must leave
+ *             no trace), then write the header as WRITING.
+ *   commit    copy the payload, then store the header again as READY.
+ *
+ * Consumer
+ *
+ *   claim     read headers from `claim` on, stop at the first that is FREE
+ *             (reserved, header not yet there) or WRITING, skip PAD.
+ *   release   in order: move `head`, zero the bytes, move `free`.
+ *
+ * Key invariant
+ *
+ *   All bytes outside [free, tail) are zero. So a header that is not there
+ *   yet reads as FREE whatever was in its place a lap ago, and the bytes a
+ *   dead producer left unwritten can be measured.
+ *
+ * Wrap-around
+ *
+ *   A record is contiguous. One that would cross the end of the lap is
+ *   placed at the start of the next, and a PAD word fills the gap. The
+ *   producer that pads reserves pad and record in one step. Each header
+ *   carries a stamp made from its position, so a header of another lap is
+ *   not taken for one of this. Positions are 64 bits: no ABA.
+ *
+ * Full
+ *
+ *   `free_cache` saves producers from reading the consumer's line at every
+ *   push. It may be behind, never ahead, so it can only make the ring look
+ *   fuller than it is; then `free` itself is read. A producer whose `tail`
+ *   is stale while its `free` is new computes with positions of two moments
+ *   and may find FULL in a ring that is empty; so before saying FULL the
+ *   tail is read again, and if it moved the producer starts over.
+ *
+ * Waking the consumer
+ *
+ *   The consumer stores in `armed` at which count of pushed records it wants
+ *   to be woken, and then looks at `pushed`; a producer adds to `pushed` and
+ *   then looks at `armed`. All four are sequentially consistent: in the one
+ *   total order of these operations either the store of `armed` comes before
+ *   the producer's load of it, or the producer's add comes before the
+ *   consumer's load of `pushed`. So at least one of them sees the other, and
+ *   no wake-up is lost. Acquire and release would not do: both sides might
+ *   read the old value. Whoever swaps `armed` to 0 wakes, so one sleep costs
+ *   one wake-up. `armed_tail` (a limit in bytes) is looked at without such
+ *   care: a push that misses it is followed by one that does not, or by the
+ *   consumer's timer.
+ *
+ * A producer that dies half-way
+ *
+ *   leaves a hole (FREE bytes inside [free, tail)) or a WRITING record. A
+ *   consumer of a living ring stops there. A private ring dies with its
+ *   process, so nobody is left to wait.
+ *
+ * What this file does not do
+ *
+ *   Allocate, lock, sleep, call the system; know about JSON or Python;
+ *   decide what happens when the ring is full.
+ *
+ * Edges
+ *
+ *        publishes                        observes               carries
+ *   E1   commit: release store of the     claim: acquire load    payload,
+ *        header word (READY)              of the header word     length
+ *   E2   release: release store of        reserve: acquire load  "these
+ *        `free`                           of `free`              bytes are
+ *                                                                zero"
+ *   E3   reserve: release store of        reserve (another       as E2, at
+ *        `free_cache`                     thread): acquire load  second hand
+ *   E4   commit: seq_cst add to `pushed`  arm: seq_cst load      see "Waking"
+ *   E5   arm: seq_cst store of `armed`    commit: seq_cst load   see "Waking"
+ */
+#include "ring.h"
+
+#include <string.h>
+
+#ifdef RA_DEBUG
+#include <assert.h>
+#define RA_ASSERT(condition) assert(condition)
+#else
+#define RA_ASSERT(condition) ((void)0)
+#endif
+
+static struct ra_record *
+record_at(const struct ra_ring *ring, uint64_t position)
+{
+    return (struct ra_record *)(void *)(ring->region->data +
+                                        (position & ring->mask));
+}
+
+int
+ra_ring_format(struct ra_region *region, uint64_t capacity,
+               const unsigned char *ring_id, uint64_t start)
+{
+    if (capacity < RA_CAPACITY_MIN || capacity > RA_CAPACITY_MAX ||
+        (capacity & (capacity - 1)) != 0 || (start & 7) != 0)
+        return -1;
+
+    region->version = RA_VERSION;
+    region->header_len = RA_HEADER_SIZE;
+    region->capacity = capacity;
+    memcpy(region->ring_id, ring_id, RA_RING_ID_SIZE);
+
+    /* relaxed: nobody else knows the region yet. */
+    store_relaxed(&region->tail, start);
+    store_relaxed(&region->free_cache, start);
+    store_relaxed(&region->free, start);
+    store_relaxed(&region->head, start);
+    region->magic = RA_MAGIC;
+    return 0;
+}
+
+int
+ra_ring_attach(struct ra_ring *ring, struct ra_region *region)
+{
+    if (region->magic != RA_MAGIC || region->version != RA_VERSION ||
+        region->header_len != RA_HEADER_SIZE)
+        return -1;
+
+    ring->region = region;
+    ring->capacity = region->capacity;
+    ring->mask = region->capacity - 1;
+    /* Half a lap: such a record and the longest pad before it always fit
+       into an empty ring. */
+    ring->max_payload = region->capacity / 2 - RA_RECORD_HEADER;
+    ring->claim = load_relaxed(&region->head); /* relaxed: alone so far. */
+    return 0;
+}
+
+int
+ra_ring_reserve(struct ra_ring *ring, uint64_t length, struct ra_slot *slot)
+{
+    struct ra_region *region = ring->region;
+    uint64_t span, tail, seen, free, pad;
+
+    if (length > ring->max_payload)
+        return RA_TOO_BIG;
+    span = ra_span(length);
+
+    /* relaxed: the compare-and-swap below checks it. */
+    tail = load_relaxed(&region->tail);
+    for (;;) {
+        uint64_t to_end = ring->capacity - (tail & ring->mask);
+
+        pad = span <= to_end ? 0 : to_end;
+        free = load_acquire(&region->free_cache); /* E3 */
+        if (tail + pad + span - free > ring->capacity) {
+            free = load_acquire(&region->free);       /* E2 */
+            store_release(&region->free_cache, free); /* E3 */
+
+            /* relaxed: only its having moved matters. */
+            seen = load_relaxed(&region->tail);
+            if (seen != tail) {
+                tail = seen;
+                continue;
+            }
+            if (tail + pad + span - free > ring->capacity) {
+                /* relaxed: a statistic. */
+                add_relaxed(&region->refused, 1);
+                return RA_FULL;
+            }
+        }
+        if (cas_acq_rel(&region->tail, &tail, tail + pad + span))
+            break;
+    }
+    RA_ASSERT((tail & 7) == 0);
+
+    if (pad != 0) {
+        store_release(&record_at(ring, tail)->word,
+                      ra_header_word(tail, 0, RA_PAD)); /* E1 */
+        tail += pad;
+    }
+    slot->position = tail;
+    slot->span = span;
+
+    /* relaxed: no reader may use the payload before READY. The barrier
+       keeps the payload's stores behind this one, for whoever looks at a
+       region whose producer died. */
+    store_relaxed(&record_at(ring, tail)->word,
+                  ra_header_word(tail, 0, RA_WRITING));
+    compiler_barrier();
+    return 0;
+}
+
+int
+ra_ring_commit(struct ra_ring *ring, const struct ra_slot *slot,
+               uint64_t length, unsigned flags, uint64_t time_ms)
+{
+    struct ra_region *region = ring->region;
+    struct ra_record *record = record_at(ring, slot->position);
+    uint64_t count, armed;
+
+    record->length = (uint32_t)length;
+    record->time_ms = time_ms;
+    store_release(&record->word, ra_header_word(slot->position, flags,
+                                                RA_READY)); /* E1 */
+
+    count = add_seq_cst(&region->pushed, 1) + 1; /* E4 */
+    armed = load_seq_cst(&region->armed);        /* E5 */
+    if (armed == 0)
+        return 0;
+    /* relaxed: best effort, see "Waking the consumer". */
+    if (count < armed &&
+        slot->position + slot->span < load_relaxed(&region->armed_tail))
+        return 0;
+    return cas_seq_cst(&region->armed, &armed, 0) ? 1 : 0;
+}
+
+int64_t
+ra_ring_push(struct ra_ring *ring, const void *payload, uint64_t length,
+             unsigned flags, uint64_t time_ms)
+{
+    struct ra_slot slot;
+    int answer = ra_ring_reserve(ring, length, &slot);
+
+    if (answer != 0)
+        return answer;
+    memcpy(ra_ring_payload(ring, slot.position), payload, length);
+    return (int64_t)slot.position |
+           ra_ring_commit(ring, &slot, length, flags, time_ms);
+}
+
+/*
+ * Whether `word` heads a record or pad of ours at `position`: its stamp is
+ * right, and a record ends inside the lap.
+ */
+static int
+is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word)
+{
+    uint64_t room = ring->capacity - (position & ring->mask);
+
+    if ((uint32_t)(word >> 32) != ra_stamp(position))
+        return 0;
+    if (ra_state(word) != RA_READY)
+        return ra_state(word) == RA_PAD || ra_state(word) == RA_WRITING;
+    return room > RA_RECORD_HEADER &&
+           record_at(ring, position)->length <= ring->max_payload &&
+           ra_span(record_at(ring, position)->length) <= room;
+}
+
+static uint64_t
+lap_end(const struct ra_ring *ring, uint64_t position)
+{
+    return (position & ~ring->mask) + ring->capacity;
+}
+
+int64_t
+ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
+              uint64_t overhead, struct ra_claim *claim)
+{
+    uint64_t at = ring->claim;
+    /* relaxed: this thread alone stores it. */
+    uint64_t limit = load_relaxed(&ring->region->free) + ring->capacity;
+    uint64_t spliced = 0;
+
+    claim->start = claim->end = at;
+    claim->count = claim->bytes = 0;
+
+    /* At `limit` lie our own claimed records of the lap before, not yet
+       zeroed. */
+    while (claim->count < max_count && at < limit) {
+        struct ra_record *record = record_at(ring, at);
+        uint64_t word = load_acquire(&record->word); /* E1 */
+        uint64_t cost;
+
+        if (word == 0 || ra_state(word) == RA_WRITING)
+            break;
+        if (!is_plausible(ring, at, word))
+            return RA_CORRUPT;
+        if (ra_state(word) == RA_PAD) {
+            at = lap_end(ring, at);
+            continue;
+        }
+        cost = record->length + overhead;
+        if (claim->count > 0 && spliced + cost > max_bytes)
+            break;
+        spliced += cost;
+        claim->count += 1;
+        claim->bytes += record->length;
+        at += ra_span(record->length);
+        claim->end = at;
+    }
+    RA_ASSERT(claim->end <= limit);
+    ring->claim = claim->end;
+    return (int64_t)claim->count;
+}
+
+uint64_t
+ra_ring_next(const struct ra_ring *ring, uint64_t position)
+{
+    /* relaxed: the claim acquired it. */
+    uint64_t word = load_relaxed(&record_at(ring, position)->word);
+
+    return ra_state(word) == RA_PAD ? lap_end(ring, position) : position;
+}
+
+void
+ra_ring_release(struct ra_ring *ring, uint64_t end)
+{
+    struct ra_region *region = ring->region;
+    /* relaxed: this thread alone stores it. */
+    uint64_t start = load_relaxed(&region->free);
+    uint64_t from = start & ring->mask;
+    uint64_t length = end - start;
+    uint64_t first = ring->capacity - from;
+
+    RA_ASSERT(end <= ring->claim && length <= ring->capacity);
+
+    /* `head` moves first: whoever finds the region after a death in the
+       middle of the zeroing knows that [free, head) holds nothing. */
+    store_release(&region->head, end);
+    compiler_barrier();
+    if (first > length)
+        first = length;
+    memset(region->data + from, 0, first);
+    memset(region->data, 0, length - first);
+    store_release(&region->free, end); /* E2 */
+}
+
+int
+ra_ring_arm(struct ra_ring *ring, uint64_t count, uint64_t tail)
+{
+    struct ra_region *region = ring->region;
+
+    /* relaxed: best effort, see "Waking the consumer". */
+    store_relaxed(&region->armed_tail, tail);
+    store_seq_cst(&region->armed, count);       /* E5 */
+    if (load_seq_cst(&region->pushed) < count && /* E4 */
+        load_relaxed(&region->tail) < tail)
+        return 0;
+    ra_ring_disarm(ring);
+    return 1;
+}
+
+void
+ra_ring_disarm(struct ra_ring *ring)
+{
+    store_seq_cst(&ring->region->armed, 0);
+}
+
+/* relaxed, all four: readings for statistics and for limits that tolerate
+   an older value. */
+
+uint64_t
+ra_ring_pushed(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->pushed);
+}
+
+uint64_t
+ra_ring_refused(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->refused);
+}
+
+uint64_t
+ra_ring_tail(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->tail);
+}
+
+uint64_t
+ra_ring_free(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->free);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claimed records into one request body.
+ */
+#ifndef RINGAMP_SPLICE_H
+#define RINGAMP_SPLICE_H
+
+#include "ring.h"
+
+/* Base32 digits of a ring id (16 bytes) and of a position (8 bytes). */
+#define RA_RING_TEXT 26u
+#define RA_POSITION_TEXT 13u
+
+/* What an event may get, at most, beside the library's own text: 13 digits
+   of time, the insert_id, three keys with their punctuation, a comma. */
+#define RA_ADDED_MAX                                                          \
+    (sizeof("\"time\":,") + 19 + sizeof("\"insert_id\":\"-\",") +            \
+     RA_RING_TEXT + RA_POSITION_TEXT + sizeof("\"library\":\"\",") + 1)
+
+/*
+ * ra_splice_bound: bytes that the spliced form of `claim` cannot exceed.
+ */
+uint64_t ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
+                         uint64_t tail_length, uint64_t library_length);
+
+/*
+ * ra_splice: write `head`, the claimed events joined by commas, and `tail`
+ * to `body`, adding to each event what its flags say it lacks.
+ *
+ * => The one consumer, between claim and release. `body` has room for
+ *    ra_splice_bound(); `offsets` for count + 1 and `positions` for count
+ *    values. Event i is body[offsets[i] : offsets[i + 1] - 1], the byte
+ *    after it is the comma (after the last one, the tail).
+ * => Bytes written.
+ */
+uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
+                   const char *head, uint64_t head_length, const char *tail,
+                   uint64_t tail_length, const char *library,
+                   uint64_t library_length, unsigned char *body,
+                   uint32_t *offsets, uint64_t *positions);
+
+/*
+ * ra_insert_id: the insert_id of the record at `position`: the ring's id and
+ * the position in base32, RA_RING_TEXT + 1 + RA_POSITION_TEXT characters.
+ *
+ * => Unique without a random number per event: ring ids are random, and a
+ *    position is used once in a ring's life. The same on every resend, so
+ *    the service drops repeats.
+ */
+void ra_insert_id(const struct ra_ring *ring, uint64_t position, char *text);
+
+#endif
