@@ -9,20 +9,24 @@ batch cover every index exactly once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
+from ringamp.events.ids import Ids
 from ringamp.status import Response
 
-
-class Ids(NamedTuple):
-    """
-    Whom an event is about; None where the event has no such id.
-    """
-
-    user_id: str | None
-    device_id: str | None
+__all__ = [
+    "Attempt",
+    "Decision",
+    "Deliver",
+    "Drop",
+    "Hold",
+    "Ids",
+    "Policy",
+    "Reject",
+    "Resend",
+]
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""
+The C core as Python sees it: the only module that imports `_native`.
+
+Two faces. The hot path is builtins that keep the GIL, fetched once through
+`ctypes.PyDLL`; they answer a position or one of the codes below, and never
+raise but for a wrong kind of argument. The cold path is cffi, which releases
+the GIL around each call. No policy in here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ringamp import _native
+from ringamp.errors import NativeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ffi: Final = _native.ffi
+lib: Final = _native.lib
+
+_failed = lib.ra_generation_setup()
+if _failed:
+    raise NativeError(
+        f"cannot set up fork detection: {os.strerror(_failed)}",
+    )
+
+# PyDLL, not CDLL: the functions touch Python objects and need the GIL.
+_dll = ctypes.PyDLL(_native.__file__)
+_dll.ra_builtins.restype = ctypes.py_object
+_dll.ra_builtins.argtypes = []
+_dll.ra_bind.restype = ctypes.py_object
+_dll.ra_bind.argtypes = [ctypes.c_void_p, ctypes.py_object]
+
+_builtins: dict[str, Any] = _dll.ra_builtins()
+
+FULL: Final[int] = _builtins["FULL"]
+"""No room in the ring."""
+
+TOO_BIG: Final[int] = _builtins["TOO_BIG"]
+"""The event is larger than a request may be."""
+
+FORKED: Final[int] = _builtins["FORKED"]
+"""The ring belongs to another generation, or is closed."""
+
+NO_EVENT_TYPE: Final[int] = _builtins["NO_EVENT_TYPE"]
+"""The event type is missing, no string, or blank."""
+
+NO_ID: Final[int] = _builtins["NO_ID"]
+"""Neither user_id nor device_id is there."""
+
+BAD_ID: Final[int] = _builtins["BAD_ID"]
+"""An id is there that the service would remove or refuse."""
+
+UNCLEAN: Final[int] = _builtins["UNCLEAN"]
+"""A field that the core looks at is None or of an unusual type."""
+
+ID_FINE: Final[int] = _builtins["ID_FINE"]
+ID_ABSENT: Final[int] = _builtins["ID_ABSENT"]
+ID_NO_STRING: Final[int] = _builtins["ID_NO_STRING"]
+ID_SHORT: Final[int] = _builtins["ID_SHORT"]
+ID_REFUSED: Final[int] = _builtins["ID_REFUSED"]
+
+WAKE: Final = 1
+"""Added to a position: the caller must wake the flusher."""
+
+copy_event: Final[Callable[[dict[str, Any]], dict[str, Any]]] = _builtins[
+    "copy_event"
+]
+"""
+Copy a dict and all dicts and lists in it; other values are shared. Raises
+ValueError where they are nested deeper than 100 levels.
+"""
+
+check_id: Final[Callable[[object, int, bool], int]] = _builtins["check_id"]
+"""
+Say what is wrong with an id: one of the ID_ values. Takes the id, the least
+number of characters, and whether it is a device's.
+"""
+
+ADDED_MAX: Final[int] = lib.RA_ADDED_MAX
+"""Bytes the splice adds to an event at most, beside the library's name."""
+
+HEADER_SIZE: Final[int] = lib.RA_HEADER_SIZE
+RING_ID_SIZE: Final[int] = lib.RA_RING_ID_SIZE
+CAPACITY_MIN: Final[int] = lib.RA_CAPACITY_MIN
+CAPACITY_MAX: Final[int] = lib.RA_CAPACITY_MAX
+
+generation: Final[Callable[[], int]] = lib.ra_generation
+"""This process's generation; 0 in a child that has not renewed it yet."""
+
+renew_generation: Final[Callable[[], int]] = lib.ra_generation_renew
+"""Begin a generation where a fork ended the last; all callers get the same."""
+
+
+class Pushers(NamedTuple):
+    """
+    The builtins of one ring.
+    """
+
+    push_dict: Callable[[bytes, dict[str, Any]], int]
+    push_fields: Callable[..., int]
+
+
+def bind(ring: Any, owner: object) -> Pushers:
+    """
+    Make the builtins of *ring*, a `struct ra_ring *`; they keep *owner*
+    alive, which must keep the ring's memory alive.
+    """
+    address = int(ffi.cast("uintptr_t", ring))
+    return Pushers(**_dll.ra_bind(address, owner))
+
+
+def wipe_on_fork(address: Any, length: int) -> bool:
+    """
+    Have the kernel zero these pages in a child; False where it cannot.
+    """
+    return bool(lib.ra_wipe_on_fork(address, length) == 0)

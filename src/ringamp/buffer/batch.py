@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""
+A batch: events chosen to travel together, in the order they are sent.
+
+A batch is a request body that is ready to go, the places of the events in
+it, and the *tile* of each event: the run of ring positions that is its own.
+Tiles have no gaps between them, so what became of every position can be told
+run by run. Index lists from the service refer to the batch as sent, so a
+batch never changes; `select` makes another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple, overload
+
+import orjson
+
+from ringamp.events.ids import Ids
+
+
+class Tile(NamedTuple):
+    """
+    The ring positions [start, end) that belong to one event.
+    """
+
+    start: int
+    end: int
+
+
+class LazyEvents(Sequence[dict[str, Any]]):
+    """
+    The events of a request body, each decoded when it is looked at.
+    """
+
+    __slots__ = ("_body", "_offsets")
+
+    def __init__(
+        self, body: bytes | memoryview, offsets: Sequence[int]
+    ) -> None:
+        self._body = body
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(
+        self, index: int | slice
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexError(f"event {index} of {count}")
+        at = index % count
+        event: dict[str, Any] = orjson.loads(
+            self._body[self._offsets[at] : self._offsets[at + 1] - 1],
+        )
+        return event
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} events>"
+
+
+class Batch:
+    """
+    Events that travel together.
+
+    Attributes:
+        body: The whole request body.
+
+        offsets:
+            Event i is `body[offsets[i] : offsets[i + 1] - 1]`; the byte
+            after it is the comma, or the first of the body's tail.
+
+        attempt: The number of the next try, from 1.
+
+        end: Where the ring may be released up to once all of the batch has
+            left it; None for a batch that is not in the ring.
+    """
+
+    __slots__ = ("_tiles", "attempt", "body", "end", "offsets")
+
+    def __init__(
+        self,
+        body: bytes | memoryview,
+        offsets: Sequence[int],
+        tiles: Sequence[Tile] | tuple[int, Sequence[int], int],
+        end: int | None = None,
+    ) -> None:
+        self.body: Final = body
+        self.offsets: Final = offsets
+        self.attempt = 1
+        self.end = end
+        self._tiles = tiles
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        return (
+            f"<Batch of {len(self)} events, {len(self.body)} bytes, "
+            f"attempt {self.attempt}>"
+        )
+
+    @property
+    def tiles(self) -> Sequence[Tile]:
+        """
+        The tile of each event, in sent order.
+        """
+        if isinstance(self._tiles, tuple):
+            start, positions, end = self._tiles
+            edges = [start, *positions[1:], end]
+            self._tiles = [Tile(*pair) for pair in pairwise(edges)]
+        return self._tiles
+
+    def runs(self, indexes: Sequence[int]) -> Iterable[Tile]:
+        """
+        The tiles of *indexes*, neighbours joined.
+        """
+        if len(indexes) == len(self) and isinstance(self._tiles, tuple):
+            yield Tile(self._tiles[0], self._tiles[2])
+            return
+        tiles = self.tiles
+        start = end = None
+        for index in indexes:
+            tile = tiles[index]
+            if start is None or end != tile.start:
+                if start is not None and end is not None:
+                    yield Tile(start, end)
+                start = tile.start
+            end = tile.end
+        if start is not None and end is not None:
+            yield Tile(start, end)
+
+    def event_bytes(self, index: int) -> bytes:
+        """
+        The JSON of one event.
+        """
+        return bytes(
+            self.body[self.offsets[index] : self.offsets[index + 1] - 1],
+        )
+
+    def events(self) -> LazyEvents:
+        """
+        The events, each decoded when it is looked at.
+        """
+        return LazyEvents(self.body, self.offsets)
+
+    def ids(self) -> list[Ids]:
+        """
+        Whom each event is about; decodes all of them.
+        """
+        return [
+            Ids(event.get("user_id"), event.get("device_id"))
+            for event in self.events()
+        ]
+
+    def select(self, indexes: Iterable[int]) -> Batch:
+        """
+        Make a batch of some of the events, with bytes of its own.
+        """
+        chosen = list(indexes)
+        return Batch.of(
+            bytes(self.body[: self.offsets[0]]),
+            [self.event_bytes(index) for index in chosen],
+            bytes(self.body[self.offsets[-1] - 1 :]),
+            [self.tiles[index] for index in chosen],
+        )
+
+    @classmethod
+    def of(
+        cls,
+        head: bytes,
+        events: Sequence[bytes],
+        tail: bytes,
+        tiles: Sequence[Tile],
+    ) -> Batch:
+        """
+        Make a batch of encoded *events* between a body's *head* and *tail*.
+        """
+        offsets = [len(head)]
+        for event in events:
+            offsets.append(offsets[-1] + len(event) + 1)
+        return cls(head + b",".join(events) + tail, offsets, tiles)
