@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: MIT
+"""
+urllib3's pool, held to three promises it does not make by itself.
+
+A request has one deadline. A socket's timeout bounds one wait only, so a
+server that sends a byte a second can hold a thread for ever. Here every wait
+of a socket (connect, handshake, send, each read of head and body) is bounded
+by what is left of the whole request's time. The pool needs no help for that:
+it sets a connection's *timeout* to the time that remains, and reading
+*timeout* here gives the time that remains at that moment.
+
+A forked child can let go. The sockets are recorded from their creation, so
+that `HTTPTransport.abandon` can close the child's copies of the descriptors
+without going through a pool whose state belongs to threads that were not
+copied.
+
+No lock is needed to do so. urllib3 keeps idle connections in a
+`queue.LifoQueue` and drains it when the pool is collected or the interpreter
+exits; in a forked child its mutex may be held for ever. `IdleConnections`
+has none: appending to and popping from a list are atomic.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import ssl
+from typing import Any
+from weakref import WeakSet
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.response import BaseHTTPResponse
+from urllib3.util.connection import allowed_gai_family
+
+from ringamp.clock import SystemClock
+
+_now = SystemClock.monotonic
+
+# Zero would make a socket non-blocking instead of late.
+_SHORTEST_WAIT = 1e-6
+
+# urllib3 asks the codec registry for this while it connects, and a codec's
+# first use imports a module: never at request time, since a forked child may
+# have inherited that module's import lock from a thread that holds it.
+"localhost".encode("idna")
+
+# What a connection shows that the server closed while it was idle.
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class StaleConnectionError(ConnectionError):
+    """
+    A kept-alive connection was closed before any of the answer was read.
+    """
+
+
+class TimedSocket(socket.socket):
+    """
+    A socket whose every wait ends at *deadline*.
+
+    Attributes:
+        deadline: A monotonic time, or None for no bound.
+
+        received: Bytes read since the request began.
+
+        inode: Tells this socket from a later file with the same descriptor.
+    """
+
+    deadline: float | None = None
+    received: int = 0
+    inode: int = -1
+
+    def record(self, sockets: WeakSet[TimedSocket]) -> None:
+        """
+        Note this socket in *sockets*, so that a child can let go of it.
+        """
+        self.inode = os.fstat(self.fileno()).st_ino
+        sockets.add(self)
+
+    def abandon(self) -> None:
+        """
+        Close the descriptor and nothing more: no TLS shutdown, no warning.
+
+        A daemon may have closed what it inherited and opened something else
+        under the same number; that is left alone.
+        """
+        descriptor = self.detach()
+        try:
+            if os.fstat(descriptor).st_ino == self.inode:
+                os.close(descriptor)
+        except OSError:
+            return  # Closed already, here or by whoever forked.
+
+    def _hurry(self) -> None:
+        """
+        Bound the next wait by what is left.
+        """
+        if self.deadline is None:
+            return
+        left = self.deadline - _now()
+        if left <= 0:
+            raise TimeoutError("the deadline of the request has passed")
+        self.settimeout(left)
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """
+        Receive, within the deadline.
+        """
+        self._hurry()
+        count = super().recv_into(*args, **kwargs)
+        self.received += count
+        return count
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        """
+        Send, within the deadline; TLS sends a body in several of these.
+        """
+        self._hurry()
+        return super().send(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        """
+        Send all, within the deadline.
+        """
+        self._hurry()
+        super().sendall(*args, **kwargs)
+
+
+class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
+    """
+    The same over TLS, recorded before the handshake begins.
+    """
+
+    sockets: WeakSet[TimedSocket]
+
+    def do_handshake(self, block: bool = False) -> None:
+        """
+        Record the socket, which is a new object over the same descriptor.
+        """
+        self.record(self.sockets)
+        super().do_handshake(block)
+
+
+class _Timed(HTTPConnection):
+    """
+    A connection under a deadline, whose sockets are recorded.
+    """
+
+    sockets: WeakSet[TimedSocket]
+    _deadline: float | None = None
+    _was_used = False
+    _is_reused = False
+
+    @property
+    def timeout(self) -> float | None:
+        """
+        Seconds that are left; setting it sets the deadline.
+        """
+        if self._deadline is None:
+            return None
+        return max(self._deadline - _now(), _SHORTEST_WAIT)
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._deadline = None if seconds is None else _now() + seconds
+        sock = getattr(self, "sock", None)
+        if isinstance(sock, TimedSocket):
+            sock.deadline = self._deadline
+
+    def _new_conn(self) -> TimedSocket:
+        """
+        Connect to the first of the host's addresses that answers.
+
+        An address that swallows packets may use up its share of the time
+        only, so that the next one has a chance.
+        """
+        try:
+            found = socket.getaddrinfo(
+                self._dns_host.strip("[]"),
+                self.port,
+                allowed_gai_family(),
+                socket.SOCK_STREAM,
+            )
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        problem: OSError | None = None
+        for tried, (family, kind, proto, _, address) in enumerate(found):
+            sock = TimedSocket(family, kind, proto)
+            sock.record(self.sockets)
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                if self.timeout is not None:
+                    sock.settimeout(self.timeout / (len(found) - tried))
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                problem = error
+                continue
+            # A handshake takes its whole time from this one value.
+            sock.settimeout(self.timeout)
+            sock.deadline = self._deadline
+            return sock
+        if isinstance(problem, TimeoutError):
+            raise ConnectTimeoutError(self, "timed out") from problem
+        raise NewConnectionError(self, "not connected") from problem
+
+    def connect(self) -> None:
+        """
+        Connect; the handshake, if there is one, is part of it.
+        """
+        self._was_used = False
+        super().connect()
+        if isinstance(self.sock, TimedSocket):
+            self.sock.deadline = self._deadline
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """
+        Send a request, and remember whether others went this way before.
+        """
+        self._is_reused = self._was_used and self.sock is not None
+        sock = self.sock
+        if isinstance(sock, TimedSocket):
+            sock.received = 0
+        try:
+            super().request(*args, **kwargs)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            # A broken pipe is not met here: the pool ignores it, since the
+            # server may have answered before it had read everything.
+            if self._is_stale(sock):
+                raise StaleConnectionError from error
+            raise
+        finally:
+            self._was_used = True
+
+    def getresponse(self) -> BaseHTTPResponse:  # type: ignore[override]
+        """
+        Read the head of the answer.
+        """
+        sock = self.sock
+        try:
+            return super().getresponse()
+        except _CLOSED as error:
+            if self._is_stale(sock):
+                raise StaleConnectionError from error
+            raise
+
+    def _is_stale(self, sock: object) -> bool:
+        """
+        Tell a connection that idled too long from a request that failed.
+        """
+        nothing = isinstance(sock, TimedSocket) and sock.received == 0
+        return self._is_reused and nothing
+
+
+class TimedHTTPConnection(_Timed):
+    """
+    A plain connection.
+    """
+
+
+class TimedHTTPSConnection(_Timed, HTTPSConnection):
+    """
+    A connection over TLS.
+    """
+
+
+class IdleConnections:
+    """
+    A last-in-first-out queue without a lock, as urllib3 uses one.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._maxsize = maxsize
+        self._stack: list[Any] = []
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        """
+        Take the connection used last; never waits.
+        """
+        del block, timeout
+        try:
+            return self._stack.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, block: bool = False) -> None:
+        """
+        Put a connection back; never waits.
+        """
+        del block
+        if len(self._stack) >= self._maxsize:
+            raise queue.Full
+        self._stack.append(item)
+
+    def qsize(self) -> int:
+        """
+        Count what is here.
+        """
+        return len(self._stack)
+
+
+class _HTTPPool(HTTPConnectionPool):
+    """
+    Plain connections to one host.
+    """
+
+    ConnectionCls = TimedHTTPConnection
+    # Duck-typed: a LifoQueue's own __init__ would make the lock.
+    QueueCls = IdleConnections  # type: ignore[assignment]
+    sockets: WeakSet[TimedSocket]
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.sockets = self.sockets
+        return connection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    """
+    TLS connections to one host.
+    """
+
+    ConnectionCls = TimedHTTPSConnection
+    # Duck-typed: a LifoQueue's own __init__ would make the lock.
+    QueueCls = IdleConnections  # type: ignore[assignment]
+    sockets: WeakSet[TimedSocket]
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.sockets = self.sockets
+        return connection
+
+
+class Connections(PoolManager):
+    """
+    The pools of one transport.
+
+    Certificates are checked against the standard places of the machine's
+    OpenSSL, or the file that the environment variable SSL_CERT_FILE names.
+    They are read when the first TLS pool is made, in the process that uses
+    it. Proxies named by the environment are not used.
+
+    Attributes:
+        sockets: All sockets that are open, connecting or in use.
+    """
+
+    def __init__(self) -> None:
+        # The number of hosts is one or two; of idle connections to keep, as
+        # many as there may be uploads at a time.
+        super().__init__(num_pools=4, maxsize=16, block=False)
+        self.sockets: WeakSet[TimedSocket] = WeakSet()
+        self.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._made: WeakSet[HTTPConnectionPool] = WeakSet()
+
+    def _new_pool(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        request_context: dict[str, Any] | None = None,
+    ) -> HTTPConnectionPool:
+        context = dict(request_context or self.connection_pool_kw)
+        if scheme == "https":
+            context["ssl_context"] = self._tls()
+        pool: Any = super()._new_pool(scheme, host, port, context)
+        pool.sockets = self.sockets
+        self._made.add(pool)
+        made: HTTPConnectionPool = pool
+        return made
+
+    def _tls(self) -> ssl.SSLContext:
+        """
+        Make a context that verifies, and whose sockets know the deadline.
+        """
+        context = ssl.create_default_context()
+        context.sslsocket_class = type(
+            "RecordedTLSSocket", (TimedTLSSocket,), {"sockets": self.sockets}
+        )
+        return context
+
+    def close(self) -> None:
+        """
+        Close the idle connections and forget the pools.
+        """
+        self.clear()
+        for pool in list(self._made):
+            pool.close()

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""
+The transport everyone has: POST over HTTP(S), kept alive, verified, bounded.
+
+Whatever happens on the way is a `Response`; nothing that traffic can do
+raises. A failure's words come from the table below and name the host, never
+the URL's query or the body, which holds the API key.
+
+Redirects are not followed and urllib3's own retries are off: what a response
+means is the retry policy's business. One repeat happens here, at once: where
+a kept-alive connection turns out to have been closed by the server before
+any byte of an answer was read. Load balancers close idle connections all the
+time; charging an attempt for it would cost a delay, and the batch itself
+where no retries are configured. Should the request have arrived after all,
+the events' insert_ids let the service drop the second copy.
+
+The environment's proxy variables are not read. The deadline covers all but
+the resolution of the host's name, which cannot be interrupted; the time it
+takes is charged to the request.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from urllib3 import exceptions as pool_errors
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Timeout
+
+from ringamp.clock import SystemClock
+from ringamp.options import Options
+from ringamp.protocols import Payload
+from ringamp.status import Response, Status
+from ringamp.transport.classify import BODY_CAP, classify
+from ringamp.transport.connections import (
+    Connections,
+    StaleConnectionError,
+    TimedSocket,
+)
+from ringamp.transport.payload import redact
+
+_CHUNK = 64 * 1024
+
+# ValueError: urllib3 and http.client use it for URLs and heads they cannot
+# read; the codec of host names raises a subclass of it.
+_TRAFFIC = (
+    pool_errors.HTTPError,
+    OSError,
+    http.client.HTTPException,
+    ValueError,
+)
+
+
+class _Failure(NamedTuple):
+    """
+    One row: an exception, what it is called, and in what words.
+    """
+
+    cause: type[BaseException]
+    status: Status
+    words: str
+
+
+# The first row that fits anything in the chain of causes wins, so the
+# special ones stand above the general ones.
+_FAILURES = (
+    _Failure(pool_errors.TimeoutError, Status.TIMEOUT, "no answer in time"),
+    _Failure(TimeoutError, Status.TIMEOUT, "no answer in time"),
+    _Failure(
+        pool_errors.NameResolutionError,
+        Status.SYSTEM_ERROR,
+        "name does not resolve",
+    ),
+    _Failure(socket.gaierror, Status.SYSTEM_ERROR, "name does not resolve"),
+    _Failure(
+        ConnectionRefusedError, Status.SYSTEM_ERROR, "connection refused"
+    ),
+    _Failure(
+        ssl.SSLCertVerificationError,
+        Status.SYSTEM_ERROR,
+        "certificate not trusted",
+    ),
+    _Failure(ssl.SSLError, Status.SYSTEM_ERROR, "TLS failed"),
+    _Failure(ConnectionError, Status.SYSTEM_ERROR, "connection lost"),
+    _Failure(
+        http.client.IncompleteRead, Status.SYSTEM_ERROR, "answer cut short"
+    ),
+    _Failure(
+        pool_errors.IncompleteRead, Status.SYSTEM_ERROR, "answer cut short"
+    ),
+    _Failure(
+        http.client.HTTPException, Status.SYSTEM_ERROR, "answer is not HTTP"
+    ),
+    _Failure(OSError, Status.SYSTEM_ERROR, "no connection"),
+    _Failure(Exception, Status.SYSTEM_ERROR, "request failed"),
+)
+
+# Sockets given up after a fork. Freeing a TLS socket can take a lock inside
+# OpenSSL that a thread of the parent held when it forked, so they are kept.
+_abandoned: list[TimedSocket] = []
+
+
+class HTTPTransport:
+    """
+    Send payloads to an HTTP(S) server.
+
+    Connections are kept alive and reused; several threads may send at once.
+
+    Args:
+        options: Of the instance; every payload brings its URL and time.
+
+    .. versionadded:: 0.1.0
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._host = _host(options.url)
+        self._connections = Connections()
+
+    def __repr__(self) -> str:
+        return (
+            f"<HTTPTransport: {self._host},"
+            f" {len(self._connections.sockets)} connections>"
+        )
+
+    def send_payload(self, payload: Payload) -> Response:
+        """
+        Send *payload* and say what came of it, within its *timeout*.
+
+        Returns:
+            What the service answered; `Status.TIMEOUT` or
+            `Status.SYSTEM_ERROR` with status code 0 where there was no
+            whole answer.
+        """
+        deadline = SystemClock.monotonic() + payload.timeout
+        # Every idle connection may be stale, after a laptop's sleep or a
+        # function's freeze; each failure uses one up, so this ends.
+        while True:
+            try:
+                return self._send(payload, deadline)
+            except _TRAFFIC as error:
+                causes = _causes(error)
+            if not any(isinstance(e, StaleConnectionError) for e in causes):
+                return _failure(causes, _host(payload.url))
+
+    def _send(self, payload: Payload, deadline: float) -> Response:
+        """
+        Make one request and read its answer.
+        """
+        left = deadline - SystemClock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        answer = self._connections.urlopen(
+            "POST",
+            payload.url,
+            body=payload.body,
+            headers=payload.headers,
+            timeout=Timeout(total=left),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            body = _receive(answer)
+        except _TRAFFIC:
+            # A server that refuses the size often resets before its answer
+            # is complete. The status says all there is to know; a retry of
+            # the same size would meet the same end.
+            if answer.status != http.client.REQUEST_ENTITY_TOO_LARGE:
+                raise
+            body = b""
+        return classify(
+            answer.status,
+            redact(body, payload.body),
+            answer.headers,
+            SystemClock.wall(),
+        )
+
+    def close(self) -> None:
+        """
+        Close the idle connections. A later payload opens new ones.
+        """
+        self._connections.close()
+
+    def abandon(self) -> None:
+        """
+        Let go of what was inherited: for a forked child, before it forgets
+        this transport.
+
+        The child's copies of the descriptors are closed, and nothing else
+        happens. No lock is taken, since the thread that holds it may not
+        exist here; no TLS goodbye is said, since that would end the parent's
+        session.
+        """
+        sockets = list(self._connections.sockets)
+        _abandoned.extend(sockets)
+        for sock in sockets:
+            sock.abandon()
+
+
+def _receive(answer: BaseHTTPResponse) -> bytes:
+    """
+    Read the body up to the cap; a longer one counts as none.
+
+    An answer that must not be continued (too long; an interim one, after
+    which the real one would follow) takes its connection along.
+    """
+    body = bytearray()
+    while len(body) <= BODY_CAP:
+        chunk = answer.read(_CHUNK)
+        if not chunk:
+            break
+        body += chunk
+    else:
+        body.clear()
+        answer.close()
+    if answer.status < http.client.OK:
+        answer.close()
+    return bytes(body)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """
+    List *error* and all that is behind it: urllib3 wraps by argument,
+    Python by cause and context.
+    """
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and cause not in found:
+            found.append(cause)
+            waiting += [*cause.args, cause.__cause__, cause.__context__]
+    return found
+
+
+def _failure(causes: list[BaseException], host: str) -> Response:
+    """
+    Put a failure into words that are safe to log.
+    """
+    row, cause = next(
+        (row, cause)
+        for row in _FAILURES
+        for cause in causes
+        if isinstance(cause, row.cause)
+    )
+    detail = _detail(cause)
+    words = f"{row.words} ({host})"
+    return Response(
+        row.status, 0, None, f"{words}: {detail}" if detail else words
+    )
+
+
+def _detail(cause: BaseException) -> str | None:
+    """
+    Add what the system says, where it cannot quote the request.
+    """
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    if isinstance(cause, ssl.SSLError):
+        return cause.reason
+    if isinstance(cause, socket.gaierror):
+        return None
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    if isinstance(cause, Exception) and not isinstance(cause, OSError):
+        return type(cause).__name__
+    return None
+
+
+def _host(url: str) -> str:
+    """
+    Take host and port of *url*, without user, path and query.
+    """
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""
+One request before it travels: `Envelope`, `Payload` and `LazyEvents`. Pure.
+
+A body is the envelope's head, the events joined by commas, and its tail:
+
+    {"api_key":"...","events":[  event,event,event  ],"options":{...}}
+
+The API key is inside the body and nowhere else, so nothing here shows a body
+in its repr.
+
+There is no *client_upload_time*. The service shifts every event's time by
+the difference between that field and its own clock once they are more than
+60 s apart, so a body that waits for a retry would carry a stale value and
+shift events that were logged with the right time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from typing import Any, overload
+from urllib.parse import urlsplit
+
+import orjson
+
+from ringamp.options import Options
+
+Body = bytes | bytearray | memoryview
+"""What a body may be: assembled in place, or joined here."""
+
+
+def _library() -> str:
+    """
+    Name this library and its version, as the service and its logs see it.
+    """
+    try:
+        return f"ringamp/{metadata.version('ringamp')}"
+    except metadata.PackageNotFoundError:  # Run from a source tree.
+        return "ringamp/0+source"
+
+
+LIBRARY = _library()
+"""User-Agent of every request, and the *library* of events without one."""
+
+_HEADERS: Mapping[str, str] = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": LIBRARY,
+}
+
+# A key this short may be an ordinary word of an answer; real ones have 32.
+_SHORTEST_SECRET = 6
+_KEY_FIELD = b'{"api_key":"'
+
+
+class LazyEvents(Sequence[dict[str, Any]]):
+    """
+    The events of a body, decoded one by one when somebody looks.
+
+    Every look decodes anew, so what a caller does to an event changes
+    neither the body nor what the next caller sees.
+
+    Args:
+        body: The whole request body.
+
+        spans: Start and end of each event inside *body*, in sent order.
+    """
+
+    __slots__ = ("_body", "_spans")
+
+    def __init__(self, body: Body, spans: Sequence[tuple[int, int]]) -> None:
+        self._body = memoryview(body)
+        self._spans = spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LazyEvents: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | LazyEvents:
+        if isinstance(index, slice):
+            return LazyEvents(self._body, self._spans[index])
+        start, end = self._spans[index]
+        event: dict[str, Any] = orjson.loads(self._body[start:end])
+        return event
+
+    def __repr__(self) -> str:
+        return f"<LazyEvents: {len(self)} events>"
+
+
+class Payload:
+    """
+    One request: where it goes, what it carries, how long it may take.
+
+    Attributes:
+        url: Where it goes.
+
+        body: The JSON, ready to send. The API key is in it.
+
+        headers: What goes with the body.
+
+        events: The same events as *body* holds, in sent order.
+
+        timeout: Seconds the whole request may take.
+    """
+
+    __slots__ = ("body", "events", "headers", "timeout", "url")
+
+    def __init__(
+        self,
+        url: str,
+        body: Body,
+        headers: Mapping[str, str],
+        events: Sequence[dict[str, Any]],
+        timeout: float,
+    ) -> None:
+        self.url = url
+        self.body = body
+        self.headers = headers
+        self.events = events
+        self.timeout = timeout
+
+    def __repr__(self) -> str:
+        # Neither the query nor a user part: a proxy's URL may hold a secret.
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        return (
+            f"<Payload {parts.scheme}://{host}{parts.path}:"
+            f" {len(self.events)} events, {len(self.body)} bytes>"
+        )
+
+
+class Envelope:
+    """
+    What surrounds the events of every request of one instance.
+
+    Attributes:
+        head: The bytes before the first event; they hold the API key.
+
+        tail: The bytes after the last event.
+
+        overhead: How many bytes *head* and *tail* have together.
+
+        headers: What goes with every body.
+    """
+
+    __slots__ = ("head", "headers", "overhead", "tail", "timeout", "url")
+
+    def __init__(self, api_key: str, options: Options) -> None:
+        key = orjson.dumps(api_key)
+        limits = orjson.dumps({"min_id_length": options.min_id_length})
+        self.head: bytes = b'{"api_key":' + key + b',"events":['
+        self.tail: bytes = b'],"options":' + limits + b"}"
+        self.overhead: int = len(self.head) + len(self.tail)
+        self.headers: Mapping[str, str] = _HEADERS
+        self.url: str = options.url
+        self.timeout: float = options.request_timeout
+
+    def __repr__(self) -> str:
+        return f"<Envelope: {self.overhead} bytes>"
+
+    def wrap(self, events: Sequence[bytes] | bytes) -> bytes:
+        """
+        Make a body of encoded events.
+
+        Args:
+            events: The events' JSON, one by one or joined by commas already.
+        """
+        if not isinstance(events, bytes):
+            events = b",".join(events)
+        return b"".join((self.head, events, self.tail))
+
+    def payload(self, events: Iterable[Mapping[str, Any]]) -> Payload:
+        """
+        Make a request of events, for those who write their own retry class.
+
+        Args:
+            events: What to send, as `Payload.events` gives them.
+
+        Raises:
+            ValueError: There are none; the service refuses an empty list.
+
+            TypeError: One cannot be JSON.
+        """
+        encoded = [orjson.dumps(event) for event in events]
+        if not encoded:
+            raise ValueError("events: a request holds at least one event")
+        spans = []
+        start = len(self.head)
+        for event in encoded:
+            spans.append((start, start + len(event)))
+            start += len(event) + 1  # The comma.
+        body = self.wrap(encoded)
+        return Payload(
+            url=self.url,
+            body=body,
+            headers=self.headers,
+            events=LazyEvents(body, spans),
+            timeout=self.timeout,
+        )
+
+
+def redact(answer: bytes, body: Body) -> bytes:
+    """
+    Blot the API key of *body* out where *answer* quotes it.
+
+    Errors such as "Invalid API key" may repeat what was sent, and an
+    answer's words end in logs and receipts.
+    """
+    # Envelope puts the key first, and its JSON holds no bare quote.
+    head = bytes(body[:1024])
+    if not head.startswith(_KEY_FIELD):
+        return answer
+    key = head[len(_KEY_FIELD) :].partition(b'"')[0]
+    if len(key) < _SHORTEST_SECRET:
+        return answer
+    return answer.replace(key, b"***")
