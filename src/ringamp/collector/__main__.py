@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""
+`python -m ringamp.collector`: the collector without the command line's extra.
+
+Prints one line of JSON with its URLs when it is ready, and runs until it gets
+SIGINT or SIGTERM. With `--child` it takes its options as one line of JSON on
+stdin, and ends when stdin does or when its parent is gone: a pipe alone does
+not tell, as every fork of the parent holds it open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import selectors
+import signal
+import socket
+import sys
+from typing import Any
+
+import msgspec
+
+from ringamp.collector.server import Collector
+from ringamp.collector.settings import LENIENT, Settings
+
+PARENT_SECONDS = 0.5
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """
+    Read the command line.
+    """
+    parser = argparse.ArgumentParser(
+        "python -m ringamp.collector", description="A local Amplitude."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument(
+        "--counting", action="store_true", help="count only, for benchmarks"
+    )
+    parser.add_argument(
+        "--lenient", action="store_true", help="no limits, no throttling"
+    )
+    parser.add_argument(
+        "--latency", type=float, default=0, help="milliseconds an answer"
+    )
+    parser.add_argument("--seed", type=int, help="of faults by chance")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def options_of(given: argparse.Namespace) -> dict[str, Any]:
+    """
+    Return the arguments of the `Collector` to run.
+    """
+    if given.child:
+        options = msgspec.json.decode(sys.stdin.buffer.readline())
+        if options["settings"] is not None:
+            options["settings"] = msgspec.convert(
+                options["settings"], Settings
+            )
+        return dict(options)
+    return {
+        "host": given.host,
+        "port": given.port,
+        "settings": LENIENT if given.lenient else Settings(),
+        "latency_millis": given.latency,
+        "counting": given.counting,
+        "seed": given.seed,
+    }
+
+
+def wait(*, child: bool) -> None:
+    """
+    Return on SIGINT, SIGTERM or, for a *child*, when its parent has gone.
+    """
+    ours, signals = socket.socketpair()
+    with ours, signals, selectors.DefaultSelector() as selector:
+        signals.setblocking(False)
+        signal.set_wakeup_fd(signals.fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        selector.register(ours, selectors.EVENT_READ)
+        if child:
+            selector.register(sys.stdin, selectors.EVENT_READ)
+        parent = os.getppid()
+        while not selector.select(PARENT_SECONDS if child else None):
+            if os.getppid() != parent:
+                break
+        signal.set_wakeup_fd(-1)
+
+
+def main() -> None:
+    """
+    Run a collector until told to end.
+    """
+    given = parse()
+    with Collector(**options_of(given)) as collector:
+        ready = {
+            "url": collector.url,
+            "batch_url": collector.batch_url,
+            "base_url": collector.base_url,
+        }
+        sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
+        sys.stdout.flush()
+        wait(child=given.child)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""
+The server: a uvicorn in a thread of its own, started and stopped cleanly.
+
+uvicorn's own `Server.serve` looks ten times a second whether it shall end,
+installs signal handlers and waits for idle connections. Here its parts are
+used instead: `startup` to listen (again and again, for *refuse*), and its
+sets of connections and tasks to end.
+
+A port that refuses connections stays bound, without listening. Were it free,
+another process could get it; and a client that dials a free port of the
+ephemeral range over and over may meet itself there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from typing import Any, final
+
+import uvicorn
+
+from ringamp.clock import Clock, SystemClock
+from ringamp.collector import rules, wire
+from ringamp.collector.app import Answering, Api
+from ringamp.collector.control import Control, build_app
+from ringamp.collector.counting import CountingProtocol, Sink, count_only
+from ringamp.collector.faults import Faults
+from ringamp.collector.ledger import Ledger
+from ringamp.collector.settings import BATCH_PATH, HTTP_V2_PATH, Settings
+from ringamp.collector.state import State
+
+KEEP_ALIVE = 75
+"""Seconds an idle connection is kept; nginx's default."""
+
+
+@final
+class Collector:
+    """
+    A stand-in for Amplitude on this machine.
+
+        with Collector() as collector:
+            client = ringamp.init("KEY", server_url=collector.url)
+            ...
+            assert collector.ledger.summary().accepted == 100
+
+    Args:
+        port: 0: any free one.
+
+        host: Where to listen.
+
+        settings: How strict to be.
+
+        latency_millis: Milliseconds before each answer.
+
+        counting: Count only; see `ringamp.collector.counting`.
+
+        keep_events: How many of the newest events to keep whole.
+
+        keep_insert_ids: How many insert_ids to keep in order.
+
+        seed: Of the faults played by chance.
+
+        clock: Tells the time, for rates and answers.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        settings: Settings | None = None,
+        latency_millis: float = 0.0,
+        counting: bool = False,
+        keep_events: int = 10_000,
+        keep_insert_ids: int = 5_000_000,
+        seed: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.ledger = Ledger(keep_events, keep_insert_ids)
+        self.faults = Faults(seed)
+        self._address = (host, port)
+        self._counting = counting
+        self._clock = clock or SystemClock()
+        self._latency = latency_millis / 1000
+        self._state = State(self.settings.dedupe_memory)
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
+        self._server: uvicorn.Server
+        self._reopening: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        running = "running" if self._thread else "stopped"
+        return f"Collector({self.base_url!r}, {running}, {self.ledger})"
+
+    def __enter__(self) -> Collector:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """
+        The port; 0 before the start if none was asked for.
+        """
+        return self._address[1]
+
+    @property
+    def base_url(self) -> str:
+        """
+        The URL without a path.
+        """
+        host, port = self._address
+        return (
+            f"http://[{host}]:{port}"
+            if ":" in host
+            else (f"http://{host}:{port}")
+        )
+
+    @property
+    def url(self) -> str:
+        """
+        The URL of the HTTP V2 API.
+        """
+        return self.base_url + HTTP_V2_PATH
+
+    @property
+    def batch_url(self) -> str:
+        """
+        The URL of the batch API.
+        """
+        return self.base_url + BATCH_PATH
+
+    def start(self) -> None:
+        """
+        Listen; return when connections are accepted.
+
+        Raises:
+            OSError: The address cannot be had.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the collector runs already")
+        listener = self._bind()
+        self._address = listener.getsockname()[:2]
+        self._started.clear()
+        self._failure = None
+        self._thread = threading.Thread(
+            target=self._run, args=(listener,), name="ringamp-collector"
+        )
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self.stop()
+            listener.close()
+            raise self._failure
+
+    def stop(self) -> None:
+        """
+        Close all connections and end the thread. May be called twice.
+        """
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._failure is None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join()
+
+    def reset(self) -> None:
+        """
+        Forget what arrived, the service's memory, and the faults to come.
+        """
+        self.faults.clear()
+        self.ledger.reset()
+        self._state = State(self.settings.dedupe_memory)
+
+    def refuse(self, seconds: float) -> None:
+        """
+        Refuse connections from now on, for *seconds*, and cut those there
+        are. Returns when the first connection would be refused.
+        """
+        asyncio.run_coroutine_threadsafe(
+            self._refuse(seconds), self._loop
+        ).result()
+
+    def _bind(self) -> socket.socket:
+        host, port = self._address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # So that connections in TIME_WAIT do not keep the port from us.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            asyncio.run(self._serve(listener))
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        config = self._config()
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        if self._counting:
+            self._server.lifespan.state["sink"] = Sink(
+                self.ledger, self.faults, self._clock, self._latency
+            )
+        await self._server.startup(sockets=[listener])
+        self._started.set()
+        await self._stopping.wait()
+        await self._end()
+
+    def _config(self) -> uvicorn.Config:
+        api = Api(
+            settings=self.settings,
+            answering=self._answering(),
+            ledger=self.ledger,
+            faults=self.faults,
+            clock=self._clock,
+            latency=self._latency,
+            pause=self._pause,
+            refuse=self._refuse,
+        )
+        protocol: Any = (
+            CountingProtocol if self._counting else wire.CollectorProtocol
+        )
+        return uvicorn.Config(
+            build_app(api, Control(self.ledger, self.faults, self.reset)),
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
+
+    def _answering(self) -> Answering:
+        if self._counting:
+            return count_only
+        return lambda request, now: rules.answer(
+            request, self.settings, self._state, now
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        """
+        Wait, but not beyond the end of the server.
+        """
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    async def _refuse(self, seconds: float) -> None:
+        """
+        Close the listening socket; have it open again after *seconds*.
+        """
+        if self._reopening is not None:
+            self._reopening.cancel()
+        for server in self._server.servers:
+            server.close()
+        bound = self._bind()
+        self._cut_connections()
+        self._reopening = asyncio.create_task(self._reopen(bound, seconds))
+
+    async def _reopen(self, bound: socket.socket, seconds: float) -> None:
+        try:
+            await self._pause(seconds)
+        except asyncio.CancelledError:
+            bound.close()
+            raise
+        if self._stopping.is_set():
+            bound.close()
+        else:
+            await self._server.startup(sockets=[bound])
+
+    def _cut_connections(self) -> None:
+        for connection in list(self._server.server_state.connections):
+            wire.reset(connection.transport)
+
+    async def _end(self) -> None:
+        """
+        Close the listener and every connection; wait for what still runs.
+
+        Requests wake from their pauses, or find their peer gone.
+        """
+        state = self._server.server_state
+        if self._reopening is not None:
+            await asyncio.gather(self._reopening, return_exceptions=True)
+        for server in self._server.servers:
+            server.close()
+        while state.connections or state.tasks:
+            for connection in list(state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""
+What HTTP does not offer: resets, and answers that end too soon.
+
+An ASGI application never sees its socket. uvicorn lets the protocol class be
+chosen, and hands each request a copy of its *app_state*; so a subclass that
+adds the transport to that copy is all it takes. The application finds it as
+`scope["state"]["transport"]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Pause = Callable[[float], Awaitable[None]]
+
+LINGER_NOT = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: close() sends RST and drops what is unsent."""
+
+
+class Reply(NamedTuple):
+    """
+    An answer, ready to be sent.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class CollectorProtocol(H11Protocol):
+    """
+    uvicorn's HTTP/1.1, with the transport within the application's reach.
+    """
+
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
+        """
+        Begin a connection.
+        """
+        self.access_log = False
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """
+    Reset the connection: the peer gets a RST, whatever it is doing.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None and not transport.is_closing():
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+    transport.abort()
+
+
+async def until_gone(receive: Receive) -> None:
+    """
+    Wait until uvicorn knows that the connection is no more.
+
+    Returning before would make it answer 500, or log that nobody did.
+    """
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def read(receive: Receive, room: int) -> tuple[bytes, int] | None:
+    """
+    Read a request's body, None if the peer goes away meanwhile.
+
+    Args:
+        receive: As ASGI has it.
+
+        room:
+            Bytes to keep. A longer body is read to its end all the same, so
+            that the peer hears the answer, but not kept.
+
+    Returns:
+        The body, empty if too long, and how long it was.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > room:
+            parts.clear()
+        else:
+            parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts), size
+
+
+async def send_answer(send: Send, reply: Reply) -> None:
+    """
+    Send an answer whole.
+    """
+    await _send_start(send, reply)
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def send_half(
+    send: Send, transport: asyncio.Transport, reply: Reply
+) -> None:
+    """
+    Send the first half of an answer's body, then close in an orderly way.
+    """
+    await _send_start(send, reply)
+    half = reply.body[: len(reply.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    transport.close()
+
+
+async def send_dripping(
+    send: Send, pause: Pause, seconds: float, reply: Reply
+) -> None:
+    """
+    Send an answer's body byte by byte, with a pause before each.
+    """
+    await _send_start(send, reply)
+    for place in range(len(reply.body)):
+        await pause(seconds)
+        await send(
+            {
+                "type": "http.response.body",
+                "body": reply.body[place : place + 1],
+                "more_body": place + 1 < len(reply.body),
+            }
+        )
+
+
+async def _send_start(send: Send, reply: Reply) -> None:
+    size = str(len(reply.body))
+    headers = {name.lower(): told for name, told in reply.headers.items()}
+    headers["content-length"] = size
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (name.encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ],
+        }
+    )
