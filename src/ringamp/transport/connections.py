@@ -245,12 +245,19 @@ class _Timed(HTTPConnection):
         Read the head of the answer.
         """
         sock = self.sock
+        answer = None
         try:
-            return super().getresponse()
+            answer = super().getresponse()
         except _CLOSED as error:
             if self._is_stale(sock):
                 raise StaleConnectionError from error
             raise
+        finally:
+            # What cannot be read may leave a reader behind, which would keep
+            # the descriptor open until it is collected.
+            if answer is None and isinstance(sock, TimedSocket):
+                sock.abandon()
+        return answer
 
     def _is_stale(self, sock: object) -> bool:
         """

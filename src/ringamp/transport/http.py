@@ -69,7 +69,10 @@ class _Failure(NamedTuple):
 # The first row that fits anything in the chain of causes wins, so the
 # special ones stand above the general ones.
 _FAILURES = (
-    _Failure(pool_errors.TimeoutError, Status.TIMEOUT, "no answer in time"),
+    # urllib3 counts every failure to connect as a timeout; these are ours.
+    _Failure(
+        pool_errors.ReadTimeoutError, Status.TIMEOUT, "no answer in time"
+    ),
     _Failure(TimeoutError, Status.TIMEOUT, "no answer in time"),
     _Failure(
         pool_errors.NameResolutionError,
@@ -154,6 +157,8 @@ class HTTPTransport:
         left = deadline - SystemClock.monotonic()
         if left <= 0:
             raise TimeoutError
+        if not payload.url.lower().startswith(("http://", "https://")):
+            raise ValueError("url: neither http nor https")
         answer = self._connections.urlopen(
             "POST",
             payload.url,
@@ -210,6 +215,9 @@ def _receive(answer: BaseHTTPResponse) -> bytes:
     An answer that must not be continued (too long; an interim one, after
     which the real one would follow) takes its connection along.
     """
+    if answer.status < http.client.OK:
+        answer.close()
+        return b""
     body = bytearray()
     while len(body) <= BODY_CAP:
         chunk = answer.read(_CHUNK)
@@ -218,8 +226,6 @@ def _receive(answer: BaseHTTPResponse) -> bytes:
         body += chunk
     else:
         body.clear()
-        answer.close()
-    if answer.status < http.client.OK:
         answer.close()
     return bytes(body)
 
@@ -264,13 +270,11 @@ def _detail(cause: BaseException) -> str | None:
         return cause.verify_message
     if isinstance(cause, ssl.SSLError):
         return cause.reason
-    if isinstance(cause, socket.gaierror):
+    if isinstance(cause, (socket.gaierror, pool_errors.NameResolutionError)):
         return None
-    if isinstance(cause, OSError) and cause.errno:
-        return os.strerror(cause.errno)
-    if isinstance(cause, Exception) and not isinstance(cause, OSError):
-        return type(cause).__name__
-    return None
+    if isinstance(cause, OSError):
+        return os.strerror(cause.errno) if cause.errno else None
+    return type(cause).__name__
 
 
 def _host(url: str) -> str:
