@@ -85,6 +85,7 @@ number of characters, and whether it is a device's.
 ADDED_MAX: Final[int] = lib.RA_ADDED_MAX
 """Bytes the splice adds to an event at most, beside the library's name."""
 
+RECORD_HEADER: Final[int] = lib.RA_RECORD_HEADER
 HEADER_SIZE: Final[int] = lib.RA_HEADER_SIZE
 RING_ID_SIZE: Final[int] = lib.RA_RING_ID_SIZE
 CAPACITY_MIN: Final[int] = lib.RA_CAPACITY_MIN

@@ -80,13 +80,25 @@ class Batch:
             Event i is `body[offsets[i] : offsets[i + 1] - 1]`; the byte
             after it is the comma, or the first of the body's tail.
 
-        attempt: The number of the next try, from 1.
+        attempt: The number of the next try, from 1; as the policy counts.
+
+        tries: How often it was sent.
+
+        part: Which part of a lane it is, for whoever keeps lanes.
 
         end: Where the ring may be released up to once all of the batch has
             left it; None for a batch that is not in the ring.
     """
 
-    __slots__ = ("_tiles", "attempt", "body", "end", "offsets")
+    __slots__ = (
+        "_tiles",
+        "attempt",
+        "body",
+        "end",
+        "offsets",
+        "part",
+        "tries",
+    )
 
     def __init__(
         self,
@@ -98,6 +110,8 @@ class Batch:
         self.body: Final = body
         self.offsets: Final = offsets
         self.attempt = 1
+        self.tries = 0
+        self.part: Any = None
         self.end = end
         self._tiles = tiles
 
@@ -168,12 +182,16 @@ class Batch:
         Make a batch of some of the events, with bytes of its own.
         """
         chosen = list(indexes)
-        return Batch.of(
+        batch = Batch.of(
             bytes(self.body[: self.offsets[0]]),
             [self.event_bytes(index) for index in chosen],
             bytes(self.body[self.offsets[-1] - 1 :]),
             [self.tiles[index] for index in chosen],
         )
+        batch.attempt = self.attempt
+        batch.tries = self.tries
+        batch.part = self.part
+        return batch
 
     @classmethod
     def of(

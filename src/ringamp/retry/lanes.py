@@ -155,6 +155,13 @@ class Lanes(Generic[Item]):
             f" {self.count} events, {self.bytes} bytes>"
         )
 
+    @property
+    def has_holds(self) -> bool:
+        """
+        Whether any id is held at all.
+        """
+        return bool(self._lanes)
+
     def hold(
         self,
         users: frozenset[str],

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""
+The careful lane: every event that is unusual, or that middleware wants to
+see.
+
+Nothing here raises into the application, unless the option *strict* asks for
+it. Nothing takes a lock: these functions run in signal handlers and in
+children of a fork as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ringamp.bindings import (
+    BAD_ID,
+    FORKED,
+    FULL,
+    NO_EVENT_TYPE,
+    NO_ID,
+    TOO_BIG,
+    UNCLEAN,
+    WAKE,
+    copy_event,
+)
+from ringamp.errors import InvalidEventError
+from ringamp.events import Event
+from ringamp.events.encoding import encode_dict, encode_sendable
+from ringamp.events.validation import (
+    clean,
+    event_type_fault,
+    remove_bad_ids,
+)
+from ringamp.flusher.outcomes import Receipt
+from ringamp.logs import log
+from ringamp.middleware import Passage
+from ringamp.protocols import Middleware, MiddlewarePayload
+from ringamp.session import Session
+from ringamp.status import Response, Status
+
+UNUSUAL = 7
+"""Positions are multiples of 8; WAKE and the codes are odd. So these bits of
+an answer say whether there is anything to do but make a receipt."""
+
+BLOCK_STEP = 0.001
+"""Seconds that a blocked call sleeps between two looks at a full ring: a
+hundredth of what the flusher needs to make room for it to matter."""
+
+NOT_INITIALISED = Receipt(
+    None,
+    0,
+    Response(Status.SKIPPED, error="init was not called"),
+)
+OPTED_OUT = Receipt(None, 0, Response(Status.SKIPPED, error="opted out"))
+NO_ROOM = Receipt(
+    None,
+    0,
+    Response(Status.DROPPED, error="the buffer is full (buffer_bytes)"),
+)
+SHUT_DOWN = Receipt(
+    None,
+    0,
+    Response(Status.DROPPED, error="the client is shut down"),
+)
+
+_MENDABLE = (BAD_ID, NO_ID, UNCLEAN)
+
+
+def log_carefully(
+    session: Session,
+    event: Any,
+    extra: Any,
+    chain: Sequence[Middleware],
+    living: Callable[[], Session],
+) -> Receipt:
+    """
+    Log an event of any kind.
+
+    Args:
+        session: Where it goes, unless a fork has ended it.
+
+        event: What the application gave.
+
+        extra: For the middleware.
+
+        chain: The middleware.
+
+        living: Gives this process's session.
+
+    Raises:
+        InvalidEventError: Only where *strict* is set.
+    """
+    try:
+        fields = _own_dict(event)
+        if chain:
+            return _pass(session, fields, extra, chain, living)
+        return _emit(session, fields, living)
+    except InvalidEventError as error:
+        return refuse(session, str(error))
+    except Exception as error:
+        if session.options.strict:
+            raise
+        return refuse(session, f"it could not be logged: {error!r}")
+
+
+def refuse(session: Session, reason: str) -> Receipt:
+    """
+    Count an event that the service would not take.
+
+    Raises:
+        InvalidEventError: Only where *strict* is set.
+    """
+    session.counters.invalid.bump()
+    if session.options.strict:
+        raise InvalidEventError(reason)
+    log(
+        logging.WARNING,
+        f"invalid {reason}",
+        "an event is invalid and was not logged: %s",
+        reason,
+    )
+    return Receipt(None, 0, Response(Status.INVALID, error=reason))
+
+
+def _pass(
+    session: Session,
+    fields: dict[str, Any],
+    extra: Any,
+    chain: Sequence[Middleware],
+    living: Callable[[], Session],
+) -> Receipt:
+    """
+    Send an event through the middleware chain.
+    """
+    passage = Passage(chain, lambda event: _end(session, event, living))
+    try:
+        passage.advance(MiddlewarePayload(fields, extra))
+    except Exception as error:
+        session.counters.middleware_errors.bump()
+        if session.options.strict:
+            raise
+        return refuse(session, f"a middleware raised {error!r}")
+    receipt = passage.receipt
+    if receipt.status is Status.SKIPPED:
+        session.counters.skipped.bump()
+    elif receipt.status is Status.INVALID:
+        return refuse(session, receipt.reason or "")
+    return receipt
+
+
+def _end(
+    session: Session, event: Any, living: Callable[[], Session]
+) -> Receipt:
+    """
+    The chain's end. What is wrong with the event must not be raised through
+    the middleware, which might take it for its own.
+    """
+    try:
+        fields = event if type(event) is dict else _own_dict(event)
+        return _emit(session, fields, living)
+    except InvalidEventError as error:
+        return Receipt(None, 0, Response(Status.INVALID, error=str(error)))
+
+
+def _emit(
+    session: Session, fields: dict[str, Any], living: Callable[[], Session]
+) -> Receipt:
+    """
+    Put an event that is ours to change into the ring.
+    """
+    mended = False
+    if session.has_defaults:
+        _merge_defaults(session, fields)
+    while True:
+        payload = _encode(fields)
+        at = session.push_dict(payload, fields)
+        if at >= 0:
+            if at & WAKE:
+                session.wake()
+            return Receipt(session.outcomes, at & ~UNUSUAL)
+        if at == FORKED:
+            session = living()
+            if session.is_closed:
+                return _turn_away(session)
+        elif at == FULL:
+            if not _wait_for_room(session, len(payload)):
+                session.counters.refused.bump()
+                return NO_ROOM
+        elif at in _MENDABLE and not mended:
+            mended = True
+            _mend(session, fields)
+        else:
+            raise InvalidEventError(_fault(at, fields, len(payload), session))
+
+
+def _merge_defaults(session: Session, fields: dict[str, Any]) -> None:
+    """
+    Put the options' plan and ingestion metadata under the event's own.
+    """
+    for name in ("plan", "ingestion_metadata"):
+        default = getattr(session.options, name)
+        if default is None:
+            continue
+        own = msgspec.to_builtins(fields.get(name) or {})
+        if isinstance(own, dict):
+            fields[name] = {**msgspec.to_builtins(default), **own}
+
+
+def _mend(session: Session, fields: dict[str, Any]) -> None:
+    """
+    Bring the event into the shape that the core knows.
+    """
+    clean(fields)
+    for sentence in remove_bad_ids(fields, session.options.min_id_length):
+        session.counters.ids_removed.bump()
+        log(
+            logging.WARNING,
+            f"removed {sentence}",
+            "an id was removed from an event: %s",
+            sentence,
+        )
+
+
+def _wait_for_room(session: Session, length: int) -> bool:
+    """
+    Wait until the ring may have room, if the options ask for it.
+    """
+    options = session.options
+    if options.on_full != "block" or session.is_flushing_thread():
+        return False
+    deadline = (
+        None
+        if options.block_timeout is None
+        else time.monotonic() + options.block_timeout
+    )
+    session.wake()
+    while not session.has_room(length):
+        if session.is_closed:
+            return True  # The next push finds that out.
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        time.sleep(BLOCK_STEP)
+    return True
+
+
+def _turn_away(session: Session) -> Receipt:
+    """
+    Count an event that comes after the shutdown.
+    """
+    session.counters.refused.bump()
+    log(
+        logging.WARNING,
+        "shut down",
+        "an event was logged after shutdown; it is dropped",
+    )
+    return SHUT_DOWN
+
+
+def _own_dict(event: Any) -> dict[str, Any]:
+    """
+    A dict that is ours to change, from what `log_event` was given.
+    """
+    if isinstance(event, Event):
+        return event.to_dict()
+    if isinstance(event, dict):
+        try:
+            return copy_event(event)
+        except ValueError:
+            # Nested too deeply to copy; the encoder names where.
+            return dict(event)
+    if isinstance(event, Mapping):
+        return dict(event)
+    raise InvalidEventError(
+        f"event: {type(event).__name__} given, a dict or an Event is allowed",
+    )
+
+
+def _encode(fields: dict[str, Any]) -> bytes:
+    try:
+        return encode_dict(fields)
+    except Exception:
+        return encode_sendable(fields)
+
+
+def _fault(
+    code: int, fields: dict[str, Any], length: int, session: Session
+) -> str:
+    """
+    Put a code of the core into words.
+    """
+    if code == NO_EVENT_TYPE:
+        return event_type_fault(fields)
+    if code == TOO_BIG:
+        return (
+            f"the event has {length} bytes of JSON, at most "
+            f"{session.ring.max_event} fit into a request and the buffer"
+        )
+    return f"the core refuses the event (code {code})"

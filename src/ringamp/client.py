@@ -1,0 +1,495 @@
+# SPDX-License-Identifier: MIT
+"""
+`Client`: one named instance, from the call to the ring.
+
+The road of an event has two lanes. The direct one is `log_event` itself:
+encode, one call into C, a receipt. Everything unusual (middleware, defaults
+to merge, opt-out, an event that the encoder or the core refuses, a full
+ring, a fork since the last event) takes the careful one,
+`ringamp.careful`, which may cost more and never raises either.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any
+
+from ringamp.bindings import (
+    UNCLEAN,
+    WAKE,
+    generation,
+    renew_generation,
+)
+from ringamp.careful import (
+    NOT_INITIALISED,
+    OPTED_OUT,
+    UNUSUAL,
+    log_carefully,
+    refuse,
+)
+from ringamp.clock import Clock, SystemClock
+from ringamp.counters import Stats
+from ringamp.errors import OptionsError
+from ringamp.events import (
+    Event,
+    Identify,
+    Revenue,
+    group_identify_event,
+    identify_event,
+    revenue_event,
+    set_group_event,
+)
+from ringamp.events.encoding import encode_dict, encode_struct
+from ringamp.flusher.outcomes import Receipt
+from ringamp.logs import log, set_level
+from ringamp.options import Options, check_api_key
+from ringamp.protocols import Middleware
+from ringamp.session import Blueprint, Session
+from ringamp.status import SKIPPED_RESPONSE, Response
+from ringamp.transport.payload import Envelope
+
+_MISSING_STATS = Stats(**dict.fromkeys(Stats.__struct_fields__, 0))
+
+
+class Client:
+    """
+    One named instance: logs events and sends them in the background.
+
+    Made by `ringamp.init` and `ringamp.get_instance`. Every method may be
+    called by any thread, and in a forked child.
+    """
+
+    def __init__(
+        self, name: str = "default", clock: Clock | None = None
+    ) -> None:
+        self._name = name
+        self._clock: Clock = clock or SystemClock()
+        self._chain: tuple[Middleware, ...] = ()
+        self._opt_out = False
+        self._session: Session | None = None
+        # The session, while events may take the direct lane.
+        self._direct: Session | None = None
+        self._locks: dict[int, Lock] = {}
+
+    def __repr__(self) -> str:
+        return f"<Client {self._name!r}: {self.stats()}>"
+
+    # -- Life ------------------------------------------------------------
+
+    def init(
+        self,
+        api_key: str,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **kwargs: Any,
+    ) -> Client:
+        """
+        Begin, or begin anew: what was logged before is sent first, within
+        *shutdown_timeout_millis* of the old options.
+
+        Args:
+            api_key: Of the Amplitude project.
+
+            options: Names of options and their values; the camelCase names
+                of the Node SDK are accepted.
+
+            **kwargs: The same.
+
+        Returns:
+            This client.
+
+        Raises:
+            OptionsError: A name or value is wrong; nothing has changed.
+
+        .. versionadded:: 0.1.0
+        """
+        key = check_api_key(api_key)
+        chosen = Options.build(options, **kwargs)
+        blueprint = Blueprint(Envelope(key, chosen), chosen, self._clock)
+        set_level(chosen.log_level)
+        with self._lock():
+            old = self._session
+            self._session = Session(blueprint)
+            self._opt_out = chosen.opt_out
+            self._choose_lane()
+        if old is not None and old.generation == generation():
+            old.close_at_exit()
+        return self
+
+    def shutdown(self, timeout: float | None = None) -> None:
+        """
+        Send what was logged, then refuse what comes later.
+
+        Args:
+            timeout: Seconds to wait at most; None: as the option
+                *shutdown_timeout_millis* says. What could not be sent by
+                then is dropped and counted.
+
+        .. versionadded:: 0.1.0
+        """
+        session = self._session
+        if session is None or session.generation != generation():
+            # After a fork there is nothing of this process to send.
+            return
+        session.close(
+            session.options.shutdown_timeout if timeout is None else timeout,
+        )
+
+    def postfork(self) -> None:
+        """
+        Rebuild after a fork now, instead of at the first event.
+        """
+        session = self._session
+        if session is not None:
+            self._renew(session)
+
+    def flush(self) -> Future[Response]:
+        """
+        Send what was logged so far without waiting for company.
+
+        Returns:
+            A future that is done when every event logged before this call
+            has its final outcome, retries and holds included. Its result is
+            the first response that was no success, else a success; skipped
+            if there was nothing to do.
+
+        .. versionadded:: 0.1.0
+        """
+        session = self._session
+        if session is None or session.generation != generation():
+            done: Future[Response] = Future()
+            done.set_result(SKIPPED_RESPONSE)
+            return done
+        return session.flush()
+
+    # -- Logging ---------------------------------------------------------
+
+    def log_event(
+        self,
+        event: dict[str, Any] | Event,
+        extra: Any = None,
+    ) -> Receipt:
+        """
+        Log *event* and return at once.
+
+        The event is checked, encoded and placed in this process's ring;
+        nothing is sent on this thread. When the ring is full, the *on_full*
+        option decides: drop and count (default), or wait up to
+        *block_timeout*.
+
+        Args:
+            event: What to log. Not changed, and safe to reuse afterwards.
+
+            extra: Passed along the middleware chain and then forgotten.
+                Never sent.
+
+        Returns:
+            The event's receipt: its status now, and its outcome later.
+
+        Raises:
+            InvalidEventError: Only with the option *strict*, which also
+                lets the exceptions of middleware pass.
+
+        .. versionadded:: 0.1.0
+        """
+        session = self._direct
+        if session is not None:
+            try:
+                if type(event) is dict:
+                    at = session.push_dict(encode_dict(event), event)
+                elif type(event) is Event:
+                    at = session.push_fields(
+                        encode_struct(event),
+                        event.event_type,
+                        event.user_id,
+                        event.device_id,
+                        event.time,
+                        event.insert_id,
+                        event.library,
+                    )
+                else:
+                    at = UNCLEAN
+            except Exception:
+                # The encoder refuses it; the careful lane finds out why.
+                at = UNCLEAN
+            if not at & UNUSUAL:
+                return Receipt(session.outcomes, at)
+            if at > 0:
+                session.wake()
+                return Receipt(session.outcomes, at - WAKE)
+        return self._log_carefully(event, extra)
+
+    def identify(
+        self,
+        user_id: str | None,
+        device_id: str | None,
+        identify: Identify,
+    ) -> Receipt:
+        """
+        Change properties of a user.
+
+        Args:
+            user_id: Whose; None if *device_id* says it.
+
+            device_id: Whose; None if *user_id* says it.
+
+            identify: The operations.
+
+        Returns:
+            The receipt of the `$identify` event.
+
+        .. versionadded:: 0.1.0
+        """
+        return self._log_built(identify_event, user_id, device_id, identify)
+
+    def group_identify(
+        self,
+        group_type: str,
+        group_name: str | list[str],
+        identify: Identify,
+        *,
+        user_id: str | None = None,
+        device_id: str | None = None,
+    ) -> Receipt:
+        """
+        Change properties of a group, such as a company.
+
+        Args:
+            group_type: The kind of group, for example "company".
+
+            group_name: Which group.
+
+            identify: The operations; groups accept set, set_once, add,
+                append, prepend and unset.
+
+            user_id: Who is logged as the event's user, if anybody.
+
+            device_id: The same.
+
+        Returns:
+            The receipt of the `$groupidentify` event.
+
+        .. versionadded:: 0.1.0
+        """
+        return self._log_built(
+            group_identify_event,
+            group_type,
+            group_name,
+            identify,
+            user_id,
+            device_id,
+        )
+
+    def set_group(
+        self,
+        group_type: str,
+        group_name: str | list[str],
+        *,
+        user_id: str | None = None,
+        device_id: str | None = None,
+    ) -> Receipt:
+        """
+        Make a user a member of a group.
+
+        Args:
+            group_type: The kind of group, for example "company".
+
+            group_name: Which group, or which groups.
+
+            user_id: Who; None if *device_id* says it.
+
+            device_id: Who; None if *user_id* says it.
+
+        Returns:
+            The receipt of the `$identify` event.
+
+        .. versionadded:: 0.1.0
+        """
+        return self._log_built(
+            set_group_event,
+            group_type,
+            group_name,
+            user_id,
+            device_id,
+        )
+
+    def revenue(
+        self,
+        revenue: Revenue,
+        *,
+        user_id: str | None = None,
+        device_id: str | None = None,
+    ) -> Receipt:
+        """
+        Log a purchase or a refund.
+
+        Args:
+            revenue: What was paid.
+
+            user_id: By whom; None if *device_id* says it.
+
+            device_id: By whom; None if *user_id* says it.
+
+        Returns:
+            The receipt of the revenue event.
+
+        .. versionadded:: 0.1.0
+        """
+        return self._log_built(revenue_event, revenue, user_id, device_id)
+
+    def add_event_middleware(self, middleware: Middleware) -> Client:
+        """
+        Let every event from now on pass through *middleware*.
+
+        Args:
+            middleware: Called as `middleware(payload, next)` by the thread
+                that logs; `payload.event` is a dict of its own, and the
+                event goes on when `next(payload)` is called. Not calling it
+                stops the event (SKIPPED).
+
+        Returns:
+            This client.
+
+        Raises:
+            OptionsError: It cannot be called.
+
+        .. versionadded:: 0.1.0
+        """
+        if not callable(middleware):
+            raise OptionsError(
+                f"middleware: {type(middleware).__name__} given, a function "
+                "of payload and next is allowed",
+            )
+        with self._lock():
+            self._chain = (*self._chain, middleware)
+            self._choose_lane()
+        return self
+
+    # -- State -----------------------------------------------------------
+
+    @property
+    def options(self) -> Options:
+        """
+        The options in force; those of the defaults before `init`.
+        """
+        session = self._session
+        return Options() if session is None else session.options
+
+    def get_options(self) -> Options:
+        """
+        As `options`; the Node SDK has a method.
+        """
+        return self.options
+
+    @property
+    def opt_out(self) -> bool:
+        """
+        Whether nothing is logged; may be set at any time.
+        """
+        return self._opt_out
+
+    @opt_out.setter
+    def opt_out(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise OptionsError(
+                f"option opt_out: {value!r} given, True or False is allowed",
+            )
+        with self._lock():
+            self._opt_out = value
+            self._choose_lane()
+
+    def stats(self) -> Stats:
+        """
+        Count what happened in this process since `init`, or since its fork.
+        """
+        session = self._session
+        if session is None or session.generation != generation():
+            return _MISSING_STATS
+        return session.stats()
+
+    # -- The careful lane ------------------------------------------------
+
+    def _lock(self) -> Lock:
+        """
+        The lock of this generation. One that was inherited may be held by a
+        thread that does not exist; `setdefault` lets racing threads of a new
+        process agree on a new one without a lock.
+        """
+        return self._locks.setdefault(renew_generation(), Lock())
+
+    def _choose_lane(self) -> None:
+        """
+        Decide whether events may take the direct lane; under the lock.
+        """
+        session = self._session
+        may = (
+            session is not None
+            and not self._opt_out
+            and not self._chain
+            and not session.has_defaults
+        )
+        self._direct = session if may else None
+
+    def _renew(self, session: Session) -> Session:
+        """
+        Make a new session if a fork ended *session*; give the living one.
+        """
+        with self._lock():
+            current = self._session
+            if current is None or current is not session:
+                return current or session
+            if session.is_closed or session.generation == generation():
+                return session
+            session.abandon()
+            self._session = Session(session.blueprint)
+            self._choose_lane()
+            return self._session
+
+    def _log_built(self, build: Any, *args: Any) -> Receipt:
+        """
+        Log the event that *build* makes.
+        """
+        try:
+            event = build(*args)
+        except (TypeError, ValueError) as error:
+            session = self._session
+            if session is None:
+                return NOT_INITIALISED
+            return refuse(session, str(error))
+        return self.log_event(event)
+
+    def _log_carefully(self, event: Any, extra: Any) -> Receipt:
+        """
+        Log an event that cannot take the direct lane.
+        """
+        session = self._session
+        if session is None:
+            log(
+                logging.WARNING,
+                "not initialised",
+                "an event was logged before init; it is skipped",
+            )
+            return NOT_INITIALISED
+        if self._opt_out:
+            session.counters.skipped.bump()
+            return OPTED_OUT
+        return log_carefully(session, event, extra, self._chain, self._living)
+
+    def _living(self) -> Session:
+        """
+        The session of this process; only asked where there is one.
+        """
+        session = self._session
+        if session is None:
+            raise RuntimeError("the client was never initialised")
+        return self._renew(session)
+
+    # camelCase twins for users coming from @amplitude/node.
+    logEvent = log_event
+    groupIdentify = group_identify
+    setGroup = set_group
+    addEventMiddleware = add_event_middleware
+    getOptions = get_options

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""
+What is counted, and the snapshot that users read.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from threading import Lock
+from typing import Protocol
+
+import msgspec
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What this process has logged since `init` (or since its fork).
+
+    At any instant `logged == delivered + rejected + dropped + pending`.
+
+    Attributes:
+        logged: Events accepted, or dropped for want of room.
+
+        delivered: Taken by the service.
+
+        rejected: Refused by the service for good.
+
+        dropped: Given up: no room, retries used up, shut down too soon.
+
+        pending: Without a final outcome so far.
+
+        skipped: Not logged: opted out, or stopped by middleware.
+
+        invalid: Not logged: the service would have refused them.
+
+        ids_removed: Ids taken off events that have another one.
+
+        retries: Requests that repeated an earlier one.
+
+        requests: Requests sent.
+
+        bytes_sent: Bytes of the bodies of those requests.
+
+        held: Events that wait for a throttled id.
+
+        middleware_errors: Exceptions that came out of middleware.
+
+        callback_errors: Exceptions from *on_delivery* and *on_retry*.
+
+        buffer_used: Bytes of the ring in use.
+
+        buffer_capacity: Bytes of the ring.
+    """
+
+    logged: int
+    delivered: int
+    rejected: int
+    dropped: int
+    pending: int
+    skipped: int
+    invalid: int
+    ids_removed: int
+    retries: int
+    requests: int
+    bytes_sent: int
+    held: int
+    middleware_errors: int
+    callback_errors: int
+    buffer_used: int
+    buffer_capacity: int
+
+
+class Gauges(Protocol):
+    """
+    What a snapshot reads off a ring.
+    """
+
+    @property
+    def pushed(self) -> int:
+        """
+        Events that found room.
+        """
+
+    @property
+    def used(self) -> int:
+        """
+        Bytes in use.
+        """
+
+    capacity: int
+
+
+class Tally:
+    """
+    A counter that any thread may bump without a lock.
+
+    A lock here could be held by a thread that a fork leaves behind, or by
+    the very thread whose signal handler logs an event. `next` on an
+    `itertools.count` is one step of the interpreter; the lock is for
+    readers, who take a number themselves and must subtract it.
+    """
+
+    __slots__ = ("_lock", "_numbers", "_reads", "bump")
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._lock = Lock()
+        self._reads = 0
+        self.bump = self._numbers.__next__
+
+    def read(self) -> int:
+        """
+        How often it was bumped.
+        """
+        with self._lock:
+            value = next(self._numbers) - self._reads
+            self._reads += 1
+            return value
+
+
+class Counters:
+    """
+    The counts of one process.
+
+    The plain numbers are the flusher's: it alone changes them. The tallies
+    are bumped by the threads that log.
+    """
+
+    __slots__ = (
+        "bytes_sent",
+        "callback_errors",
+        "delivered",
+        "dropped",
+        "ids_removed",
+        "invalid",
+        "middleware_errors",
+        "refused",
+        "rejected",
+        "requests",
+        "retries",
+        "skipped",
+    )
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.rejected = 0
+        self.dropped = 0
+        self.retries = 0
+        self.requests = 0
+        self.bytes_sent = 0
+        self.callback_errors = 0
+        self.skipped = Tally()
+        self.invalid = Tally()
+        self.ids_removed = Tally()
+        self.middleware_errors = Tally()
+        self.refused = Tally()
+
+    def snapshot(self, ring: Gauges, held: int) -> Stats:
+        """
+        Take a snapshot.
+
+        What was settled is read before what was pushed, so that an event
+        which comes and goes in between cannot make *pending* negative.
+        """
+        delivered, rejected = self.delivered, self.rejected
+        dropped = self.dropped
+        refused = self.refused.read()
+        pushed = ring.pushed
+        return Stats(
+            logged=pushed + refused,
+            delivered=delivered,
+            rejected=rejected,
+            dropped=dropped + refused,
+            pending=pushed - delivered - rejected - dropped,
+            skipped=self.skipped.read(),
+            invalid=self.invalid.read(),
+            ids_removed=self.ids_removed.read(),
+            retries=self.retries,
+            requests=self.requests,
+            bytes_sent=self.bytes_sent,
+            held=held,
+            middleware_errors=self.middleware_errors.read(),
+            callback_errors=self.callback_errors,
+            buffer_used=ring.used,
+            buffer_capacity=ring.capacity,
+        )

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""
+The one place where things happen by themselves.
+"""

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""
+One request and what to do about its answer: the seam where a user's own
+transport or retry class is taken in.
+
+`PolicyExchange` sends through a transport and asks a pure policy.
+`NodeExchange` hands the events to an object with the Node interface, which
+does the sending and waiting by itself, and takes its answer as final.
+
+User code may raise anything and return anything; here is the border where
+that becomes a `Response`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ringamp.buffer import Batch
+from ringamp.logs import log
+from ringamp.options import Options
+from ringamp.retry.decision import (
+    Attempt,
+    Decision,
+    Deliver,
+    Drop,
+    Policy,
+    Reject,
+)
+from ringamp.status import Response, Status
+from ringamp.transport.payload import Envelope, Payload
+
+
+class Exchange(Protocol):
+    """
+    What the delivery needs of the two below.
+
+    Attributes:
+        keep_newest: As of a policy: None, or how many events an outage may
+            keep.
+
+        lends_events: Whether user code may keep a batch's events.
+    """
+
+    keep_newest: int | None
+    lends_events: bool
+
+    def send(
+        self, batch: Batch, timeout: float
+    ) -> tuple[Response, Sequence[Decision]]:
+        """
+        Send *batch* within *timeout* seconds; say what becomes of it.
+        """
+
+
+def as_response(answer: object, giver: object) -> Response:
+    """
+    Take what user code returned for a response.
+    """
+    if isinstance(answer, Response):
+        return answer
+    return Response(
+        Status.SYSTEM_ERROR,
+        error=f"{type(giver).__qualname__} returned "
+        f"{type(answer).__qualname__}, not a Response",
+    )
+
+
+def guarded(call: Callable[[], Any], giver: object) -> Response:
+    """
+    Call user code; an exception becomes a response.
+
+    The log has the exception's type and words but not its traceback, whose
+    frames hold request bodies.
+    """
+    try:
+        answer = call()
+    except Exception as error:
+        words = f"{type(giver).__qualname__} raised {error!r}"
+        log(logging.ERROR, words, "%s", words)
+        return Response(Status.SYSTEM_ERROR, error=words)
+    return as_response(answer, giver)
+
+
+class PolicyExchange:
+    """
+    A transport and a pure policy.
+    """
+
+    def __init__(
+        self,
+        transport: Any,
+        policy: Policy,
+        envelope: Envelope,
+        options: Options,
+        *,
+        lends_events: bool,
+    ) -> None:
+        self._transport = transport
+        self._policy = policy
+        self._headers = envelope.headers
+        self._url = options.url
+        self.keep_newest = policy.keep_newest
+        self.lends_events = lends_events
+
+    def send(
+        self, batch: Batch, timeout: float
+    ) -> tuple[Response, Sequence[Decision]]:
+        """
+        Send *batch* and ask the policy.
+        """
+        payload = Payload(
+            self._url,
+            batch.body,
+            self._headers,
+            batch.events(),
+            timeout,
+        )
+        response = guarded(
+            lambda: self._transport.send_payload(payload),
+            self._transport,
+        )
+        attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
+        return response, self._policy.decide(attempt, response)
+
+
+class NodeExchange:
+    """
+    A user's retry object with the Node interface.
+    """
+
+    keep_newest: int | None = None
+    lends_events = True
+
+    def __init__(self, retry: Any) -> None:
+        self._retry = retry
+        self._call: Any = getattr(
+            retry,
+            "send_events_with_retry",
+            getattr(retry, "sendEventsWithRetry", None),
+        )
+
+    def send(
+        self, batch: Batch, timeout: float
+    ) -> tuple[Response, Sequence[Decision]]:
+        """
+        Let the user's object send; *timeout* is its own affair.
+        """
+        del timeout
+        call = self._call
+        response = guarded(lambda: call(batch.events()), self._retry)
+        everything = range(len(batch))
+        decision = FINAL.get(response.status, Drop)
+        if decision is Deliver:
+            return response, [Deliver(everything)]
+        return response, [decision(everything, response)]
+
+
+FINAL: dict[Status, Any] = {
+    Status.SUCCESS: Deliver,
+    Status.INVALID: Reject,
+    Status.PAYLOAD_TOO_LARGE: Reject,
+}
+"""What a final answer means for the events; any other: they are dropped."""

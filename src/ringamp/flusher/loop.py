@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""
+The background thread: when to send, when to sleep, how to stop.
+
+Whose turn it is
+
+    One thread at a time flushes: the background thread, or, after it has
+    ended, the thread that closes. The background thread is started by the
+    first push that finds nobody to wake, so a server's master that loads the
+    application and logs nothing has no thread.
+
+    It is started through `_thread` and not `threading`: a child may be forked
+    by C code that runs none of Python's fork hooks, at a moment when another
+    thread of the parent held the lock inside `threading`, which then stays
+    locked for ever in the child.
+
+Sleeping
+
+    `_bell` is a lock that is held while nobody rings. The flusher sleeps by
+    taking it, with a time limit where something falls due by itself. Before
+    that it arms the ring; the push that reaches the armed count rings once.
+    So a push costs no wake-up while the flusher works or lingers, an idle
+    process never wakes, and nobody polls.
+
+        rest     nothing to send: sleep until a first event, a due lane, a
+                 due retry.
+        gather   something to send: sleep on until a full batch has formed,
+                 at most LINGER or the upload interval.
+        work     send, until what waited at the start has gone.
+
+Stopping
+
+    `close` rings, waits for the thread to end, and sends what is left in the
+    calling thread, since at interpreter exit no thread can be started (3.12).
+    What is not sent by the deadline is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import threading
+from collections.abc import Callable
+
+from ringamp.buffer import Ring
+from ringamp.clock import Clock
+from ringamp.flusher.delivery import Delivery
+from ringamp.logs import log
+from ringamp.options import Options
+from ringamp.status import Response, Status
+
+LINGER = 0.01
+"""Seconds the first event of a batch may wait for company, where the upload
+interval is 0."""
+
+GRACE = 1.0
+"""Seconds a request gets to end after its sockets were shut down."""
+
+THREADLESS_RETRY = 1000
+"""Pushes after which starting a thread is tried again where it failed."""
+
+TOO_LATE = Response(
+    Status.DROPPED,
+    error="not sent before the shutdown's deadline",
+)
+
+IN_HAND = Response(
+    Status.DROPPED,
+    error="being sent when the shutdown's deadline passed; the service may "
+    "have taken it",
+)
+
+FAULT = Response(
+    Status.DROPPED,
+    error="an internal error of ringamp; the log has it",
+)
+
+
+class Flusher:
+    """
+    The thread that drains one ring.
+
+    Args:
+        ring: What it drains.
+
+        delivery: How it sends.
+
+        options: Of the instance.
+
+        clock: The time.
+
+        interrupt: Makes a request in flight fail soon; called by `close`.
+
+        keep_newest: How many events to keep while the service cannot be
+            reached; None: as many as the ring holds.
+    """
+
+    def __init__(
+        self,
+        ring: Ring,
+        delivery: Delivery,
+        options: Options,
+        clock: Clock,
+        *,
+        interrupt: Callable[[], None],
+        keep_newest: int | None,
+    ) -> None:
+        self._ring = ring
+        self._delivery = delivery
+        self._clock = clock
+        self._interrupt = interrupt
+        self._keep_newest = keep_newest
+        self._request_timeout = options.request_timeout
+        self._max_events = options.max_events
+        self._interval = options.upload_interval_in_sec
+        self._max_cached = options.max_cached_events
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._ended = threading.Lock()
+        self._started = False
+        self._thread: int | None = None
+        self._stopping = False
+        self._deadline: float | None = None
+        self._urgent = 0
+        self._ring.arm(1, self._ring.capacity)
+
+    @property
+    def has_thread(self) -> bool:
+        """
+        Whether the background thread was started.
+        """
+        return self._started
+
+    def is_own_thread(self) -> bool:
+        """
+        Whether the caller is the background thread.
+        """
+        return self._thread == _thread.get_ident()
+
+    def wake(self) -> None:
+        """
+        Ring the bell; start the thread if there is none yet.
+        """
+        if not self._started:
+            self._start()
+        self._ring_bell()
+
+    def hurry(self) -> None:
+        """
+        Have what is in the ring now sent without lingering.
+        """
+        self._urgent = self._ring.pushed
+        self.wake()
+
+    def close(self, deadline: float) -> None:
+        """
+        Stop, send what is left until *deadline* (of the clock), drop the
+        rest. The ring must have been closed: nothing is pushed any more.
+        """
+        self._stopping = True
+        self._ring.disarm()
+        if self._started:
+            if self.is_own_thread():
+                # Called by the user's callback inside a delivery: the thread
+                # drains when it gets back.
+                self._deadline = deadline
+                return
+            self._ring_bell()
+            if not self._wait_for_end(deadline):
+                self._delivery.drop_hand(IN_HAND)
+                self._delivery.give_up(TOO_LATE)
+                return
+        self._drain(deadline)
+
+    def _wait_for_end(self, deadline: float) -> bool:
+        left = max(0.0, deadline - self._clock.monotonic())
+        if self._ended.acquire(timeout=left):
+            return True
+        self._interrupt()
+        return self._ended.acquire(timeout=GRACE)
+
+    def _ring_bell(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:
+            # It rings already; two may ring at the same moment.
+            return
+
+    def _start(self) -> None:
+        """
+        Start the thread. Two pushes may get here at once; taking the lock
+        that the thread gives back at its end decides.
+        """
+        if not self._ended.acquire(blocking=False):
+            return
+        self._started = True
+        try:
+            self._thread = _thread.start_new_thread(self._run, ())
+        except RuntimeError as error:
+            # At interpreter exit, or at the limit of threads. The exit flush
+            # sends what is in the ring; until then, try again now and then.
+            self._started = False
+            self._ended.release()
+            waiting = self._ring.pushed - self._ring.claimed
+            self._ring.arm(waiting + THREADLESS_RETRY, self._ring.capacity)
+            log(
+                logging.ERROR,
+                "no thread",
+                "cannot start the thread that sends events: %s; they are "
+                "sent at exit",
+                error,
+            )
+
+    def _run(self) -> None:
+        """
+        The thread.
+        """
+        self._thread = _thread.get_ident()
+        try:
+            while not self._stopping:
+                self._turn()
+            if self._deadline is not None:
+                self._drain(self._deadline)
+        finally:
+            self._ended.release()
+
+    def _turn(self) -> None:
+        """
+        Rest and work once. A failure is a defect of ours, or memory ran out:
+        the batch in hand gets its outcome, and the thread lives on.
+        """
+        try:
+            self._rest()
+            self._work()
+        except Exception as error:
+            log(
+                logging.CRITICAL,
+                "flusher",
+                "the flusher failed and goes on: %r",
+                error,
+            )
+            self._delivery.drop_hand(FAULT)
+            self._sleep_until(self._clock.monotonic() + GRACE)
+
+    def _rest(self) -> None:
+        now = self._clock.monotonic()
+        blocked = self._delivery.blocked_until(now)
+        if blocked is not None:
+            self._sit_out(blocked)
+        elif self._ring.arm(1, self._ring.capacity):
+            self._gather()
+        else:
+            self._sleep_until(self._delivery.next_due())
+            self._gather()
+
+    def _sit_out(self, blocked: float) -> None:
+        """
+        Wait for a retry; meanwhile keep only the newest where that is asked.
+        """
+        keep = self._keep_newest
+        if keep is None:
+            self._sleep_until(blocked)
+            return
+        self._delivery.evict(keep)
+        if not self._ring.arm(keep + 1, self._ring.capacity * 3 // 4):
+            self._sleep_until(blocked)
+        self._delivery.evict(keep)
+
+    def _gather(self) -> None:
+        if self._is_urgent() or self._ring.pushed == self._ring.claimed:
+            return
+        if self._interval > 0:
+            linger, count = self._interval, self._max_cached
+            volume = self._ring.capacity // 2
+        else:
+            linger, count = LINGER, min(self._max_events, self._max_cached)
+            volume = self._delivery.batch_bytes
+        due = self._clock.monotonic() + linger
+        lane = self._delivery.next_due()
+        if lane is not None:
+            due = min(due, lane)
+        if not self._ring.arm(count, volume):
+            self._sleep_until(due)
+        self._ring.disarm()
+
+    def _is_urgent(self) -> bool:
+        return self._stopping or self._ring.claimed < self._urgent
+
+    def _sleep_until(self, due: float | None) -> None:
+        if due is None:
+            self._bell.acquire()
+            return
+        left = due - self._clock.monotonic()
+        if left > 0:
+            self._bell.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+
+    def _work(self) -> None:
+        target = self._ring.pushed
+        while not self._stopping:
+            batch = self._delivery.next_batch()
+            if batch is None:
+                return
+            self._delivery.send(batch, self._request_timeout)
+            waiting = self._ring.pushed - self._ring.claimed
+            if self._ring.claimed >= target and waiting < self._max_events:
+                return
+
+    def _drain(self, deadline: float) -> None:
+        """
+        Send everything in this thread until *deadline*; drop the rest.
+        """
+        while True:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                break
+            batch = self._delivery.next_batch()
+            if batch is not None:
+                self._delivery.send(batch, min(left, self._request_timeout))
+                continue
+            if self._delivery.is_empty:
+                break
+            now = self._clock.monotonic()
+            due = self._delivery.blocked_until(now)
+            if due is None:
+                due = self._delivery.next_due()
+            self._sleep_until(deadline if due is None else min(due, deadline))
+        self._delivery.give_up(TOO_LATE)

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""
+The final fate of each event of a ring, told once: `Outcomes`, `Receipt`.
+
+Positions are settled run by run: a run is a stretch of ring positions whose
+events share one response. Events are mostly settled in order, but those that
+are held or resent come later, so runs are kept sorted, and `floor` is the
+position before which everything is settled.
+
+What receipts may ask for later must be kept, but not for ever: neighbouring
+runs with the same outcome are joined without their bodies beyond
+`RUNS_IN_FULL`, so that a service which takes everything costs one run however
+many events there are; and beyond `RUNS_KEPT` the oldest are forgotten, whose
+receipts then answer `unknown`. A receipt that somebody waits for is never
+forgotten: its future is resolved when its event is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from bisect import bisect_right, insort
+from collections.abc import Generator
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from ringamp.bindings import generation
+from ringamp.status import SKIPPED_RESPONSE, Response, Status
+
+RUNS_IN_FULL = 1024
+"""Runs kept with the body of their response: at 2000 events a run, the last
+two million events."""
+
+RUNS_KEPT = 65536
+"""Runs kept at all, about 10 MB."""
+
+FORGOTTEN = Response(
+    Status.UNKNOWN,
+    error="settled so long ago that its outcome is no longer kept",
+)
+
+INHERITED = Response(
+    Status.UNKNOWN,
+    error="logged by a process that has forked since; only that process "
+    "learns the outcome",
+)
+
+_Future = concurrent.futures.Future[Response]
+
+
+class _Flush:
+    """
+    Somebody waits for all events before a position.
+    """
+
+    __slots__ = ("future", "target", "worst")
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.future: _Future = concurrent.futures.Future()
+        self.worst = SKIPPED_RESPONSE
+
+
+_GOOD = (Status.SKIPPED, Status.SUCCESS)
+
+
+class Outcomes:
+    """
+    What became of the events of one ring.
+
+    Any thread may ask; the flusher settles. Futures are resolved outside the
+    lock, since their callbacks are the user's.
+    """
+
+    def __init__(self, owner: int) -> None:
+        self.generation = owner
+        self._lock = Lock()
+        self._starts: list[int] = []
+        self._runs: list[tuple[int, Response]] = []
+        self._forgotten = 0
+        self.floor = 0
+        self._ahead: dict[int, int] = {}
+        self._waiting: dict[int, list[_Future]] = {}
+        self._waiting_order: list[int] = []
+        self._flushes: list[_Flush] = []
+
+    def settle(self, start: int, end: int, response: Response) -> None:
+        """
+        Say what became of the events in [start, end).
+        """
+        done: list[tuple[_Future, Response]] = []
+        with self._lock:
+            self._remember(start, end, response)
+            self._advance(start, end)
+            if self._waiting_order:
+                done += self._resolve_waiting(start, end, response)
+            if self._flushes:
+                done += self._resolve_flushes(start, response)
+        for future, answer in done:
+            if future.set_running_or_notify_cancel():
+                future.set_result(answer)
+
+    def lookup(self, position: int) -> Response | None:
+        """
+        The outcome of the event at *position*, None while it has none.
+        """
+        if self.generation != generation():
+            return INHERITED
+        with self._lock:
+            return self._find(position)
+
+    def future(self, position: int) -> _Future:
+        """
+        A future of the outcome of the event at *position*.
+        """
+        future: _Future = concurrent.futures.Future()
+        if self.generation != generation():
+            future.set_result(INHERITED)
+            return future
+        with self._lock:
+            found = self._find(position)
+            if found is None:
+                self._enlist(position, future)
+                return future
+        future.set_result(found)
+        return future
+
+    def flush(self, target: int) -> _Future:
+        """
+        A future that is done when all before *target* is settled. Its result
+        is the first response that was no success, else the last success;
+        skipped where there was nothing to do.
+        """
+        flush = _Flush(target)
+        with self._lock:
+            if self.floor < target:
+                self._flushes.append(flush)
+                return flush.future
+        flush.future.set_result(SKIPPED_RESPONSE)
+        return flush.future
+
+    def _enlist(self, position: int, future: _Future) -> None:
+        """
+        Each waiter has a future of its own, so that one who gives up (and
+        cancels it) takes nothing from the others.
+        """
+        others = self._waiting.get(position)
+        if others is None:
+            self._waiting[position] = [future]
+            insort(self._waiting_order, position)
+            return
+        others[:] = [one for one in others if not one.cancelled()]
+        others.append(future)
+
+    def _find(self, position: int) -> Response | None:
+        at = bisect_right(self._starts, position) - 1
+        if at >= 0 and position < self._runs[at][0]:
+            return self._runs[at][1]
+        return FORGOTTEN if position < self._forgotten else None
+
+    def _remember(self, start: int, end: int, response: Response) -> None:
+        at = bisect_right(self._starts, start)
+        self._starts.insert(at, start)
+        self._runs.insert(at, (end, response))
+        if len(self._runs) > 2 * RUNS_IN_FULL:
+            self._join_old_runs()
+
+    def _join_old_runs(self) -> None:
+        """
+        Join neighbours among all but the newest runs.
+        """
+        cut = len(self._runs) - RUNS_IN_FULL
+        starts: list[int] = []
+        runs: list[tuple[int, Response]] = []
+        for start, (end, response) in zip(
+            self._starts[:cut],
+            self._runs[:cut],
+            strict=True,
+        ):
+            bare = Response(
+                response.status,
+                response.status_code,
+                error=response.error,
+            )
+            if runs and runs[-1] == (start, bare):
+                runs[-1] = (end, bare)
+            else:
+                starts.append(start)
+                runs.append((end, bare))
+        excess = max(0, len(runs) - RUNS_KEPT)
+        if excess:
+            self._forgotten = min(runs[excess - 1][0], self.floor)
+        self._starts[:cut] = starts[excess:]
+        self._runs[:cut] = runs[excess:]
+
+    def _advance(self, start: int, end: int) -> None:
+        if start != self.floor:
+            self._ahead[start] = end
+            return
+        while end in self._ahead:
+            end = self._ahead.pop(end)
+        self.floor = end
+
+    def _resolve_waiting(
+        self, start: int, end: int, response: Response
+    ) -> list[tuple[_Future, Response]]:
+        first = bisect_right(self._waiting_order, start - 1)
+        last = bisect_right(self._waiting_order, end - 1)
+        positions = self._waiting_order[first:last]
+        del self._waiting_order[first:last]
+        return [
+            (future, response)
+            for at in positions
+            for future in self._waiting.pop(at)
+        ]
+
+    def _resolve_flushes(
+        self, start: int, response: Response
+    ) -> list[tuple[_Future, Response]]:
+        for flush in self._flushes:
+            if start < flush.target and flush.worst.status in _GOOD:
+                flush.worst = response
+        done = [one for one in self._flushes if self.floor >= one.target]
+        if done:
+            self._flushes = [
+                one for one in self._flushes if self.floor < one.target
+            ]
+        return [(one.future, one.worst) for one in done]
+
+
+class Receipt(msgspec.Struct, gc=False, frozen=True, repr_omit_defaults=True):
+    """
+    What `log_event` returns: what is known at once, and the way to the rest.
+
+    A receipt is this process's: in a forked child, those of the parent answer
+    `unknown`, since only the parent learns what became of its events.
+    """
+
+    _outcomes: Outcomes | None
+    _position: int
+    _response: Response | None = None
+
+    @property
+    def status(self) -> Status:
+        """
+        QUEUED, or why the event was not queued: SKIPPED, INVALID, DROPPED.
+        """
+        if self._response is None:
+            return Status.QUEUED
+        return self._response.status
+
+    @property
+    def reason(self) -> str | None:
+        """
+        Why the event was not queued, in words; None if it was.
+        """
+        return None if self._response is None else self._response.error
+
+    @property
+    def response(self) -> Response | None:
+        """
+        The final response, None while there is none.
+        """
+        if self._response is not None or self._outcomes is None:
+            return self._response
+        return self._outcomes.lookup(self._position)
+
+    def future(self) -> concurrent.futures.Future[Response]:
+        """
+        A future of the final response.
+        """
+        if self._response is None and self._outcomes is not None:
+            return self._outcomes.future(self._position)
+        future: _Future = concurrent.futures.Future()
+        future.set_result(self._response or FORGOTTEN)
+        return future
+
+    def result(self, timeout: float | None = None) -> Response:
+        """
+        Wait for the final response of this event.
+
+        Args:
+            timeout: Seconds to wait at most; None: as long as it takes.
+
+        Raises:
+            TimeoutError: There was none within *timeout*.
+        """
+        response = self.response
+        if response is not None:
+            return response
+        future = self.future()
+        try:
+            return future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            future.cancel()
+            raise TimeoutError(
+                f"the event has no final outcome after {timeout} s",
+            ) from None
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        return asyncio.wrap_future(self.future()).__await__()

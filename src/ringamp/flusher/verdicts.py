@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""
+The end of every event that was in a ring: counter, receipts, callback, log
+line. Told here and nowhere else, so that no event leaves silently or twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+from ringamp.buffer import Batch
+from ringamp.counters import Counters
+from ringamp.flusher.outcomes import Outcomes
+from ringamp.logs import log
+from ringamp.options import Options
+from ringamp.status import Response
+
+Fate = Literal["delivered", "rejected", "dropped"]
+"""The three ends; each is the name of a counter."""
+
+
+class Verdicts:
+    """
+    Tells the ends of one session's events, and asks the user's callbacks.
+    """
+
+    def __init__(
+        self, options: Options, outcomes: Outcomes, counters: Counters
+    ) -> None:
+        self._options = options
+        self._outcomes = outcomes
+        self._counters = counters
+
+    def settle(
+        self,
+        batch: Batch,
+        indexes: Sequence[int],
+        response: Response,
+        fate: Fate,
+    ) -> None:
+        """
+        Tell the end of some events of *batch*.
+        """
+        count = len(indexes)
+        counted = getattr(self._counters, fate)
+        setattr(self._counters, fate, counted + count)
+        for start, end in batch.runs(indexes):
+            self._outcomes.settle(start, end, response)
+        if fate != "delivered":
+            log(
+                logging.ERROR,
+                f"{fate} {response.status} {response.status_code}",
+                "%d events were %s: %s (HTTP %d): %s",
+                count,
+                fate,
+                response.status,
+                response.status_code,
+                response.error,
+            )
+        if self._options.on_delivery is not None:
+            self._tell_user(batch, indexes, response)
+
+    def may_retry(self, response: Response, number: int) -> bool:
+        """
+        Ask the user's *on_retry* about retry *number*, counted from 1; only
+        an explicit False forbids it.
+        """
+        ask = self._options.on_retry
+        if ask is None:
+            return True
+        is_last = number >= len(self._options.retry_timeouts)
+        try:
+            return ask(response, number, is_last) is not False
+        except Exception as error:
+            self._note_error("on_retry", error)
+            return True
+
+    def _tell_user(
+        self, batch: Batch, indexes: Sequence[int], response: Response
+    ) -> None:
+        tell = self._options.on_delivery
+        events = batch.events()
+        chosen = (
+            events
+            if len(indexes) == len(batch)
+            else [events[index] for index in indexes]
+        )
+        try:
+            if tell is not None:
+                tell(chosen, response)
+        except Exception as error:
+            self._note_error("on_delivery", error)
+
+    def _note_error(self, name: str, error: Exception) -> None:
+        self._counters.callback_errors += 1
+        log(
+            logging.ERROR,
+            f"{name} {type(error).__name__}",
+            "%s raised %r",
+            name,
+            error,
+        )

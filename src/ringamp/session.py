@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""
+All of a client that belongs to one process: `Session`.
+
+A fork ends a session without touching it, and the first call in the child
+makes another one from the same `Blueprint`. So whatever must not be
+inherited (ring, locks, thread, sockets, counts) is made here and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from concurrent.futures import Future
+from threading import Lock, get_ident
+from typing import Any, NamedTuple
+
+from ringamp.bindings import RECORD_HEADER
+from ringamp.buffer import Ring
+from ringamp.clock import Clock
+from ringamp.counters import Counters, Stats
+from ringamp.flusher.delivery import Delivery
+from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
+from ringamp.flusher.lifecycle import close_at_exit
+from ringamp.flusher.loop import Flusher
+from ringamp.flusher.outcomes import Outcomes
+from ringamp.options import Options
+from ringamp.retry import OrderedRetry
+from ringamp.status import Response
+from ringamp.transport import HTTPTransport
+from ringamp.transport.payload import LIBRARY, Envelope
+
+
+class Blueprint(NamedTuple):
+    """
+    What every session of a client is made from.
+    """
+
+    envelope: Envelope
+    options: Options
+    clock: Clock
+
+
+def _offers(thing: object, name: str) -> Any:
+    """
+    The method *name* of a user's object, or something that does nothing.
+    """
+    method = getattr(thing, name, None)
+    return method if callable(method) else lambda: None
+
+
+class Session:
+    """
+    One process's ring, flusher, transport and counts.
+
+    Args:
+        blueprint: What to make it from.
+
+    Raises:
+        NativeError: There is no memory for the ring.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        options = blueprint.options
+        self.blueprint = blueprint
+        self.options = options
+        self.counters = Counters()
+        self.ring = Ring(
+            options.buffer_bytes,
+            min_id_length=options.min_id_length,
+            max_event=options.max_bytes - blueprint.envelope.overhead,
+            library=LIBRARY.encode(),
+        )
+        self.generation = self.ring.generation
+        self.push_dict = self.ring.push_dict
+        self.push_fields = self.ring.push_fields
+        self.outcomes = Outcomes(self.generation)
+        self.has_defaults = (
+            options.plan is not None or options.ingestion_metadata is not None
+        )
+        self.is_closed = False
+        self._closing = Lock()
+        self._closer: int | None = None
+        self._transport = _make_transport(options)
+        exchange = self._make_exchange()
+        self._delivery = Delivery(
+            ring=self.ring,
+            exchange=exchange,
+            envelope=blueprint.envelope,
+            options=options,
+            outcomes=self.outcomes,
+            counters=self.counters,
+            clock=blueprint.clock,
+        )
+        self._flusher = Flusher(
+            self.ring,
+            self._delivery,
+            options,
+            blueprint.clock,
+            interrupt=_offers(self._transport, "interrupt"),
+            keep_newest=exchange.keep_newest,
+        )
+        self.wake = self._flusher.wake
+        close_at_exit(self)
+
+    def _make_exchange(self) -> Exchange:
+        """
+        Take the user's retry in, whichever of the two kinds it is.
+        """
+        options = self.options
+        envelope = self.blueprint.envelope
+        retry: Any = options.retry_class or OrderedRetry
+        if isinstance(retry, type):
+            if hasattr(retry, "decide"):
+                retry = retry(options)
+            else:
+                retry = retry(
+                    transport=self._transport,
+                    options=options,
+                    envelope=envelope,
+                )
+        if not hasattr(retry, "decide"):
+            return NodeExchange(retry)
+        return PolicyExchange(
+            self._transport,
+            retry,
+            envelope,
+            options,
+            lends_events=options.transport_class is not None,
+        )
+
+    def has_room(self, length: int) -> bool:
+        """
+        Whether an event of *length* bytes would probably fit now.
+        """
+        need = 2 * (length + RECORD_HEADER + 8)
+        return self.ring.used + need <= self.ring.capacity
+
+    def is_flushing_thread(self) -> bool:
+        """
+        Whether the calling thread is the one that makes room.
+        """
+        return self._flusher.is_own_thread() or self._closer == get_ident()
+
+    def stats(self) -> Stats:
+        """
+        Take a snapshot of the counts.
+        """
+        return self.counters.snapshot(self.ring, self._delivery.held)
+
+    def flush(self) -> Future[Response]:
+        """
+        Have all that is in the ring sent; the future is done when each of
+        these events has its outcome.
+        """
+        future = self.outcomes.flush(self.ring.tail)
+        if not future.done():
+            self._flusher.hurry()
+        return future
+
+    def close(self, timeout: float) -> None:
+        """
+        Refuse new events, send what is left within *timeout* seconds, drop
+        and count the rest.
+
+        A second call waits for the first, unless it comes from inside it (a
+        signal handler, or a callback of the user's).
+        """
+        me = get_ident()
+        if self._closer == me:
+            return
+        if not self._closing.acquire(timeout=max(timeout, 0)):
+            return
+        try:
+            self._closer = me
+            if self.is_closed:
+                return
+            self.is_closed = True
+            self.ring.close()
+            clock = self.blueprint.clock
+            self._flusher.close(clock.monotonic() + timeout)
+            _offers(self._transport, "close")()
+        finally:
+            self._closer = None
+            self._closing.release()
+
+    def close_at_exit(self) -> None:
+        """
+        Close within what the options allow.
+        """
+        self.close(self.options.shutdown_timeout)
+
+    def abandon(self) -> None:
+        """
+        In a forked child: let go of the sockets that are the parent's.
+        """
+        _offers(self._transport, "abandon")()
+
+
+def _make_transport(options: Options) -> Any:
+    """
+    Take the user's transport in, class or instance.
+    """
+    transport: Any = options.transport_class or HTTPTransport
+    if not isinstance(transport, type):
+        return transport
+    try:
+        inspect.signature(transport).bind(options)
+    except TypeError:
+        return transport()
+    return transport(options)
