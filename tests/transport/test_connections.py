@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""
+What the pool promises: no imports at request time, and letting go after a
+fork.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from ringamp.options import Options
+from ringamp.status import Status
+from ringamp.transport.connections import IdleConnections
+from ringamp.transport.http import HTTPTransport
+from ringamp.transport.payload import Envelope
+
+PRELUDE = """
+    import os, socket, sys, threading, time
+    from ringamp.options import Options
+    from ringamp.transport.http import HTTPTransport
+    from ringamp.transport.payload import Envelope
+
+    url = sys.argv[1]
+    options = Options.build(server_url=url)
+    payload = Envelope("0123456789abcdef", options).payload([{"a": 1}])
+    transport = HTTPTransport(options)
+
+    def send(transport):
+        return transport.send_payload(payload).status_code
+"""
+
+
+def run(script, url):
+    """
+    Run *script* in a process of its own, in which every warning is an error.
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            *("-W", "error", "-W", "ignore:This process:DeprecationWarning"),
+            "-c",
+            textwrap.dedent(PRELUDE) + textwrap.dedent(script),
+            url,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_request_imports_nothing(serve, trusted_tls, tls):
+    """
+    A forked child may have inherited the lock of an import: none is needed.
+    """
+    server = serve(tls=trusted_tls if tls else None)
+
+    told = run(
+        """
+        before = set(sys.modules)
+        class Refuse:
+            def find_spec(self, name, *args):
+                print("import", name)
+        sys.meta_path.insert(0, Refuse())
+        print(send(transport))
+        print(send(transport))
+        print(*(set(sys.modules) - before))
+        transport.close()
+        """,
+        server.url,
+    )
+
+    assert told == ["200", "200"]
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_child_lets_go_and_the_parent_goes_on(serve, trusted_tls, tls):
+    """
+    The child closes its copies without a goodbye and opens its own; the
+    parent's connection lives on. Nobody warns about anything.
+    """
+    server = serve(tls=trusted_tls if tls else None)
+
+    told = run(
+        """
+        print(send(transport), flush=True)
+        pid = os.fork()
+        if not pid:
+            transport.abandon()
+            assert repr(transport).endswith(" 1 connections>")
+            transport = HTTPTransport(options)
+            print(send(transport), flush=True)
+            transport.close()
+            sys.exit()
+        assert os.waitpid(pid, 0)[1] == 0
+        print(send(transport))
+        transport.close()
+        """,
+        server.url,
+    )
+
+    assert told == ["200", "200", "200"]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_child_of_a_busy_parent_ends(serve, spell, trusted_tls, tls):
+    """
+    Forked while a thread is inside a request, the child lets go, sends, and
+    its interpreter ends; the parent's request is answered all the same.
+    """
+
+    def slow(line):
+        line.stopped.wait(0.5)
+        line.send(spell())
+
+    server = serve(slow, tls=trusted_tls if tls else None)
+
+    told = run(
+        """
+        thread = threading.Thread(target=lambda: print(send(transport)))
+        thread.start()
+        while not transport._connections.sockets:
+            time.sleep(0.001)
+        time.sleep(0.1)
+        pid = os.fork()
+        if not pid:
+            transport.abandon()
+            transport = HTTPTransport(options)
+            print("child", send(transport), flush=True)
+            transport.close()
+            sys.exit()
+        assert os.waitpid(pid, 0)[1] == 0
+        thread.join()
+        transport.close()
+        """,
+        server.url,
+    )
+
+    assert told == ["child", "200", "200"]
+
+
+def test_an_abandoned_descriptor_that_is_another_file_stays(serve, tmp_path):
+    """
+    A daemon that closed what it inherited keeps what it opened since.
+    """
+    server = serve()
+    options = Options.build(server_url=server.url)
+    transport = HTTPTransport(options)
+    payload = Envelope("KEY", options).payload([{"a": 1}])
+    assert transport.send_payload(payload).status is Status.SUCCESS
+    (sock,) = transport._connections.sockets
+    number = sock.fileno()
+    with (tmp_path / "other").open("w") as other:
+        os.dup2(other.fileno(), number)
+
+        transport.abandon()
+
+        assert os.fstat(number).st_ino == os.fstat(other.fileno()).st_ino
+    os.close(number)
+
+
+def test_abandoning_twice_is_harmless(serve):
+    """
+    The second call finds nothing to close.
+    """
+    server = serve()
+    options = Options.build(server_url=server.url)
+    transport = HTTPTransport(options)
+    payload = Envelope("KEY", options).payload([{"a": 1}])
+    transport.send_payload(payload)
+
+    transport.abandon()
+    transport.abandon()
+
+    assert server.ended.acquire(timeout=5)
+
+
+def test_idle_connections_are_a_stack_without_a_lock():
+    """
+    Last in, first out; bounded; empty and full raise as a queue does.
+    """
+    idle = IdleConnections(2)
+    idle.put("a")
+    idle.put("b", block=False)
+    with pytest.raises(queue.Full):
+        idle.put("c")
+
+    assert idle.qsize() == 2
+    assert [idle.get(), idle.get(block=False, timeout=1)] == ["b", "a"]
+    with pytest.raises(queue.Empty):
+        idle.get()
+    assert not any("lock" in name.lower() for name in vars(idle))
