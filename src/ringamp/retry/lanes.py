@@ -40,8 +40,9 @@ How much at a time
 
 When there is no room
     *add* answers False beyond *max_bytes*, and the caller drops the event.
-    The bytes of a part that is out stay reserved: what comes back always
-    has its room, so the oldest are not the ones that are lost.
+    The bytes of a part that is out stay reserved until no part of its lane
+    is: what comes back always has its room, so the oldest are not the ones
+    that are lost.
 """
 
 from __future__ import annotations
