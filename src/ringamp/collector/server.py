@@ -34,6 +34,14 @@ from ringamp.collector.state import State
 KEEP_ALIVE = 75
 """Seconds an idle connection is kept; nginx's default."""
 
+ACCEPT_ROUNDS = 4
+"""
+Turns of the event loop until a connection that asyncio accepted is sure to be
+among uvicorn's: one for its task to start, one for *connection_made*, and two
+to spare. A connection that only the kernel accepted is reset by the close of
+the listening socket.
+"""
+
 
 @final
 class Collector:
@@ -278,7 +286,7 @@ class Collector:
         for server in self._server.servers:
             server.close()
         bound = self._bind()
-        self._cut_connections()
+        await self._cut_connections()
         self._reopening = asyncio.create_task(self._reopen(bound, seconds))
 
     async def _reopen(self, bound: socket.socket, seconds: float) -> None:
@@ -292,9 +300,11 @@ class Collector:
         else:
             await self._server.startup(sockets=[bound])
 
-    def _cut_connections(self) -> None:
-        for connection in list(self._server.server_state.connections):
-            wire.reset(connection.transport)
+    async def _cut_connections(self) -> None:
+        for _ in range(ACCEPT_ROUNDS):
+            for connection in list(self._server.server_state.connections):
+                wire.reset(connection.transport)
+            await asyncio.sleep(0)
 
     async def _end(self) -> None:
         """
@@ -307,7 +317,9 @@ class Collector:
             await asyncio.gather(self._reopening, return_exceptions=True)
         for server in self._server.servers:
             server.close()
-        while state.connections or state.tasks:
+        rounds = ACCEPT_ROUNDS
+        while rounds > 0 or state.connections or state.tasks:
+            rounds -= 1
             for connection in list(state.connections):
                 connection.transport.abort()
             await asyncio.sleep(0)

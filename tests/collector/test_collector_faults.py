@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""
+Tests of `ringamp.collector.faults`: which fault is played, and what it says.
+"""
+
+import msgspec
+import pytest
+
+from ringamp.collector import Fault, Faults
+
+USUAL = {"code": 200}
+EVENTS = [{"user_id": "alice"}, {"user_id": "bobby"}]
+
+
+def test_the_queue_is_played_in_order():
+    """
+    Each request plays the fault in front, as often as was asked.
+    """
+    faults = Faults()
+    faults.add(Fault(status=500), times=2)
+    faults.add(Fault(status=503))
+
+    played = [faults.take() for _ in range(4)]
+    assert [fault and fault.status for fault in played] == [
+        500,
+        500,
+        503,
+        None,
+    ]
+    assert len(faults) == 0
+
+
+def test_a_fault_without_end_is_played_until_cleared():
+    """
+    With *times* None only `clear` ends it.
+    """
+    faults = Faults()
+    faults.add(Fault(status=500), times=None)
+
+    assert all(faults.take() for _ in range(100))
+    faults.clear()
+    assert faults.take() is None
+
+
+def test_chance_repeats_with_its_seed():
+    """
+    The same seed plays the same faults, about as often as the probability.
+    """
+    runs = []
+    for _ in range(2):
+        faults = Faults(seed=7)
+        faults.add(Fault(status=500), times=None, probability=0.3)
+        runs.append([faults.take() is not None for _ in range(1000)])
+
+    assert runs[0] == runs[1]
+    assert 200 < sum(runs[0]) < 400
+
+
+def test_chance_counts_what_was_played():
+    """
+    *times* limits the faults by chance as well.
+    """
+    faults = Faults(seed=1)
+    faults.add(Fault(status=500), times=3, probability=0.5)
+
+    assert sum(faults.take() is not None for _ in range(100)) == 3
+
+
+def test_a_fault_that_names_ids_waits_for_them():
+    """
+    It stands aside, holds up nobody, and is played when its id comes.
+    """
+    faults = Faults()
+    faults.add(Fault(users=("bobby",)))
+    faults.add(Fault(status=500))
+
+    assert faults.waits_for_ids
+    assert faults.take().status == 500
+    assert faults.take() is None
+    assert faults.take([{"user_id": "alice"}]) is None
+    assert faults.take(EVENTS).users == ("bobby",)
+    assert not faults.waits_for_ids
+
+
+def test_a_429_tells_who_and_which():
+    """
+    Named users, devices and quotas appear with the indexes they have.
+    """
+    fault = Fault(users=("bobby",), quota_devices=("d-1",))
+    body = fault.text(429, USUAL, [*EVENTS, {"device_id": "d-1"}])
+
+    assert fault.answers == 429
+    assert body["throttled_events"] == [1, 2]
+    assert list(body["throttled_users"]) == ["bobby"]
+    assert list(body["exceeded_daily_quota_devices"]) == ["d-1"]
+    assert body["throttled_devices"] == {}
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        "events_with_invalid_fields",
+        "events_with_missing_fields",
+        "events_with_invalid_id_lengths",
+    ],
+)
+def test_a_400_names_indexes_in_its_family(family):
+    """
+    The indexes are in the family asked for, by field, and in no other.
+    """
+    fault = Fault(indexes=(0, 3), family=family, field="time")
+    body = fault.text(400, USUAL, EVENTS)
+
+    assert fault.answers == 400
+    assert body[family] == {"time": (0, 3)}
+    assert [name for name in body if body[name] == {"time": (0, 3)}] == [
+        family
+    ]
+
+
+def test_a_400_can_silence():
+    """
+    The silenced family is a list, beside the devices.
+    """
+    fault = Fault(indexes=(1,), family="silenced_events", devices=("d-1",))
+    body = fault.text(400, USUAL, EVENTS)
+
+    assert fault.answers == 400
+    assert body["silenced_events"] == [1]
+    assert body["silenced_devices"] == ["d-1"]
+
+
+BODIES = {
+    "403": (Fault(status=403), {"code": 403, "error": "Forbidden"}),
+    "413": (Fault(status=413), {"code": 413, "error": "Payload too large"}),
+    "500": (Fault(status=500), "500\n"),
+    "408": (Fault(status=408), "408\n"),
+    "given": (Fault(status=500, body={"a": 1}), {"a": 1}),
+    "given to the usual": (Fault(body="hello"), "hello"),
+    "none given": (Fault(delay=1), USUAL),
+    "half": (Fault(half=True), USUAL),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_each_status_has_its_body(case):
+    """
+    A status has its documented body unless one is given; 5xx is no JSON.
+    """
+    fault, body = BODIES[case]
+
+    assert fault.text(fault.answers or 200, USUAL, EVENTS) == body
+
+
+def test_html_names_the_status():
+    """
+    A page as of a proxy, for any status.
+    """
+    assert "502" in Fault(status=502, html=True).text(502, "", EVENTS)
+
+
+TAKES = {
+    "delay": (Fault(delay=1), True),
+    "half": (Fault(half=True), True),
+    "reset after": (Fault(reset="after"), True),
+    "reset before": (Fault(reset="before"), False),
+    "reset before, whatever": (Fault(reset="before", taken=True), False),
+    "refuse": (Fault(refuse=1), False),
+    "500": (Fault(status=500), False),
+    "500 though taken": (Fault(status=500, taken=True), True),
+    "200 of another kind": (Fault(status=200, html=True), True),
+    "indexes": (Fault(indexes=(0,)), False),
+}
+
+
+@pytest.mark.parametrize("case", TAKES)
+def test_a_fault_says_whether_events_are_taken(case):
+    """
+    Lost answers are of requests that were dealt with, refusals are not.
+    """
+    fault, takes = TAKES[case]
+
+    assert fault.takes is takes
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": 99},
+        {"family": "nothing"},
+        {"delay": -1},
+        {"refuse": -0.1},
+        {"reset": "between"},
+    ],
+)
+def test_a_wrong_fault_is_refused(wrong):
+    """
+    A fault from another process is checked like one from here.
+    """
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(wrong, Fault)
+
+
+def test_wrong_odds_are_refused():
+    """
+    No times and impossible probabilities are errors.
+    """
+    with pytest.raises(ValueError, match="times"):
+        Faults().add(Fault(), times=0)
+    with pytest.raises(ValueError, match="probability"):
+        Faults().add(Fault(), probability=1.5)

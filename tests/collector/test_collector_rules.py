@@ -1,0 +1,579 @@
+# SPDX-License-Identifier: MIT
+"""
+Tests of `ringamp.collector.rules`: tables of requests and their answers.
+"""
+
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringamp.collector.bodies import FAMILIES
+from ringamp.collector.rules import Request, answer, events_in
+from ringamp.collector.settings import LENIENT, Limits, Settings
+from ringamp.collector.state import State
+
+NOW = 1_700_000_000.5
+V2 = "/2/httpapi"
+BATCH = "/batch"
+INVALID, MISSING, LENGTHS, _ = FAMILIES
+
+
+def request(upload, path=V2, method="POST", **headers):
+    """
+    Build a request; *upload* is bytes, or what becomes JSON.
+    """
+    body = upload
+    if not isinstance(upload, bytes):
+        body = json.dumps(upload).encode()
+    told = {"content-type": "application/json"}
+    told.update((name.replace("_", "-"), v) for name, v in headers.items())
+    return Request(method, path, told, body, len(body))
+
+
+def ask(*events, path=V2, settings=None, state=None, now=NOW, **upload):
+    """
+    Return the answer to an upload of *events*.
+    """
+    upload = {"api_key": "KEY", "events": list(events), **upload}
+    settings = settings or Settings()
+    return answer(request(upload, path), settings, state or State(), now)
+
+
+def event(**fields):
+    """
+    Build an event that the service takes.
+    """
+    return {"event_type": "Checkout", "user_id": "alice", **fields}
+
+
+def nested(levels):
+    """
+    Build an object with so many levels.
+    """
+    value = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+def test_a_good_upload_is_taken():
+    """
+    A 200 counts the events and the bytes, and tells the server's time in ms.
+    """
+    sent = request({"api_key": "KEY", "events": [event(), event()]})
+    said = answer(sent, Settings(), State(), NOW)
+
+    assert said.status == 200
+    assert said.body == {
+        "code": 200,
+        "events_ingested": 2,
+        "payload_size_bytes": sent.size,
+        "server_upload_time": 1_700_000_000_500,
+    }
+    assert list(said.taken) == [event(), event()]
+
+
+GOOD = {"api_key": "KEY", "events": [event()]}
+
+REQUEST_LEVEL = {
+    "path": (request(GOOD, "/3/httpapi"), 400, "Invalid request path", None),
+    "method": (request(GOOD, V2, "PUT"), 405, "Method Not Allowed", None),
+    "empty": (request(b""), 400, "Missing request body", None),
+    "not JSON": (request(b"{"), 400, "Invalid JSON request body", None),
+    "NaN": (
+        request(b'{"api_key": NaN}'),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "no object": (request([GOOD]), 400, "Invalid JSON request body", None),
+    "media type": (
+        request(GOOD, content_type="text/plain"),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "not gzip": (
+        request(GOOD, content_encoding="gzip"),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "half a gzip": (
+        request(gzip.compress(b"{}")[:-4], content_encoding="gzip"),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "other encoding": (
+        request(GOOD, content_encoding="br"),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "no key": (
+        request({"events": [event()]}),
+        400,
+        "Request missing required field",
+        "api_key",
+    ),
+    "null key": (
+        request({"api_key": None, "events": [event()]}),
+        400,
+        "Request missing required field",
+        "api_key",
+    ),
+    "empty key": (
+        request({"api_key": "", "events": [event()]}),
+        400,
+        "Invalid API key",
+        None,
+    ),
+    "no events": (
+        request({"api_key": "KEY"}),
+        400,
+        "Request missing required field",
+        "events",
+    ),
+    "empty events": (
+        request({"api_key": "KEY", "events": []}),
+        400,
+        "Request missing required field",
+        "events",
+    ),
+    "events no list": (
+        request({"api_key": "KEY", "events": event()}),
+        400,
+        "Invalid event JSON",
+        None,
+    ),
+    "event no object": (
+        request({"api_key": "KEY", "events": [event(), "x"]}),
+        400,
+        "Invalid event JSON",
+        None,
+    ),
+    "options": (
+        request({**GOOD, "options": {"min_id_length": "5"}}),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "2001 events": (
+        request({"api_key": "KEY", "events": [event()] * 2001}),
+        413,
+        "Payload too large",
+        None,
+    ),
+    "1 MB": (
+        request({"api_key": "KEY", "events": [event(x="y" * 1_000_000)]}),
+        413,
+        "Payload too large",
+        None,
+    ),
+    "1 MB in gzip": (
+        request(gzip.compress(b" " * 1_000_000), content_encoding="gzip"),
+        413,
+        "Payload too large",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REQUEST_LEVEL)
+def test_a_bad_request_is_refused_whole(case):
+    """
+    Each fault of a request as a whole has its status, its documented error
+    and, where a field is missing, that field; nothing is taken.
+    """
+    sent, status, error, missing_field = REQUEST_LEVEL[case]
+    said = answer(sent, Settings(), State(), NOW)
+    expected = {"code": status, "error": error}
+    if missing_field:
+        expected["missing_field"] = missing_field
+
+    assert said.status == status
+    assert said.body == expected
+    assert not said.taken
+
+
+WRONG_FIELDS = {
+    "blank type": ({"event_type": " "}, "event_type"),
+    "type no string": ({"event_type": 7}, "event_type"),
+    "time in seconds with a fraction": ({"time": 1.5}, "time"),
+    "time as text": ({"time": "2026-01-01"}, "time"),
+    "time as a bool": ({"time": True}, "time"),
+    "user no string": ({"user_id": 12345}, "user_id"),
+    "too deep": ({"event_properties": nested(41)}, "event_properties"),
+    "too deep in arrays": (
+        {"user_properties": {"a": json.loads("[" * 40 + "]" * 40)}},
+        "user_properties",
+    ),
+    "properties no object": ({"event_properties": []}, "event_properties"),
+    "six group types": (
+        {"groups": {str(i): "g" for i in range(6)}},
+        "groups",
+    ),
+    "eleven groups": ({"groups": {"a": ["g"] * 11}}, "groups"),
+    "group no string": ({"groups": {"a": 7}}, "groups"),
+    "price as text": ({"price": "9.99"}, "price"),
+    "quantity a fraction": ({"quantity": 1.5}, "quantity"),
+    "session a fraction": ({"session_id": 1.5}, "session_id"),
+    "insert_id no string": ({"insert_id": 7}, "insert_id"),
+    "platform no string": ({"platform": {}}, "platform"),
+    "flag no bool": (
+        {"$skip_user_properties_sync": 1},
+        "$skip_user_properties_sync",
+    ),
+    "mixed operations": (
+        {
+            "event_type": "$identify",
+            "user_properties": {"$set": {"a": 1}, "b": 2},
+        },
+        "user_properties",
+    ),
+    "operation no object": (
+        {"event_type": "$identify", "user_properties": {"$add": 1}},
+        "user_properties",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FIELDS)
+def test_a_wrong_value_names_its_field_and_index(case):
+    """
+    A 400 says which field is wrong in which event, and nothing is taken.
+    """
+    fields, field = WRONG_FIELDS[case]
+    said = ask(event(), event(**fields))
+
+    assert said.status == 400
+    assert said.body["error"] == "Invalid field values on some events"
+    assert said.body[INVALID] == {field: [1]}
+    assert said.body[MISSING] == {}
+    assert said.rejected == 2
+
+
+FINE = {
+    "unknown field": {"my_field": [{}]},
+    "null counts as absent": {"time": None, "device_id": None, "price": None},
+    "depth of 40": {"event_properties": nested(40)},
+    "five group types": {"groups": {str(i): ["g", "h"] for i in range(5)}},
+    "whole price": {"price": 9},
+    "no session": {"session_id": -1},
+    "operations": {
+        "event_type": "$identify",
+        "user_properties": {"$set": {"a": 1}, "$clearAll": "-"},
+    },
+    "id of 1024": {"user_id": "u" * 1024},
+}
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_what_the_service_takes_is_taken(case):
+    """
+    Unknown fields, nulls and values at their limits are no fault.
+    """
+    assert ask(event(**FINE[case])).status == 200
+
+
+def test_missing_fields_are_named():
+    """
+    An event without type, or without any id, is told by the missing field.
+    """
+    said = ask(event(), {"user_id": "alice"}, {"event_type": "x"})
+
+    assert said.body[MISSING] == {
+        "event_type": [1],
+        "user_id": [2],
+        "device_id": [2],
+    }
+    assert said.body[INVALID] == {}
+
+
+def test_group_identify_needs_no_id():
+    """
+    An event about a group is taken without user and device.
+    """
+    assert ask({"event_type": "$groupidentify"}).status == 200
+
+
+def test_first_error_only_names_one_index_a_field():
+    """
+    With that option each field tells its first failing event and no more.
+    """
+    bad = [event(), event(time="x"), event(time="x"), event(price="x")]
+
+    assert ask(*bad).body[INVALID] == {"time": [1, 2], "price": [3]}
+    assert ask(*bad, settings=Settings(first_error_only=True)).body[
+        INVALID
+    ] == {"time": [1], "price": [3]}
+
+
+def test_http_v2_refuses_a_short_id():
+    """
+    The HTTP V2 API refuses a short id even beside a good one.
+    """
+    said = ask(event(), event(device_id="d1"))
+
+    assert said.status == 400
+    assert said.body["error"] == "Invalid id length for user_id or device_id"
+    assert said.body[LENGTHS] == {"device_id": [1]}
+
+
+def test_batch_removes_a_short_id():
+    """
+    The batch API removes a short id, and refuses the event that has no other.
+    """
+    said = ask(event(device_id="d1"), path=BATCH)
+    none_left = ask(event(user_id="u1"), path=BATCH)
+
+    assert list(said.taken) == [event()]
+    assert none_left.body[LENGTHS] == {"user_id": [0]}
+
+
+def test_an_id_above_1024_characters_is_refused():
+    """
+    A long id is refused by both APIs; it is not just removed.
+    """
+    long = event(device_id="d" * 1025)
+
+    assert ask(long).body[LENGTHS] == {"device_id": [0]}
+    assert ask(long, path=BATCH).body[LENGTHS] == {"device_id": [0]}
+
+
+def test_min_id_length_is_the_request_s():
+    """
+    `options.min_id_length` counts characters, for this request alone.
+    """
+    short = event(user_id="é")
+
+    assert ask(short, options={"min_id_length": 1}).status == 200
+    assert ask(event(), options={"min_id_length": 6}).status == 400
+    assert ask(event(), options={}).status == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "anonymous",
+        "nil",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "undefined",
+        "Unknown",
+        "",
+        '""',
+        "00000000-0000-0000-0000-000000000000",
+        "{}",
+        "lmy47d",
+        "0",
+        "-1",
+    ],
+)
+def test_a_forbidden_id_is_refused(value):
+    """
+    The values that stand for no id are refused as user and as device, in
+    any case and whatever the least length.
+    """
+    options = {"min_id_length": 1}
+
+    assert ask(event(user_id=value), options=options).body[INVALID] == {
+        "user_id": [0]
+    }
+    assert ask(event(device_id=value), options=options).body[INVALID] == {
+        "device_id": [0]
+    }
+
+
+def test_an_all_zero_device_is_refused():
+    """
+    Zeros are no device, but may be a user.
+    """
+    assert ask(event(device_id="0000-0000")).status == 400
+    assert ask(event(user_id="00000000")).status == 200
+
+
+def test_a_key_must_be_known_where_keys_are_configured():
+    """
+    With keys configured another key is refused before the events are read.
+    """
+    settings = Settings(api_keys=frozenset({"SECRET", "B"}))
+    said = ask({"nonsense": 1}, settings=settings)
+
+    assert said.body == {"code": 400, "error": "Invalid API key"}
+    assert ask(event(), settings=settings, api_key="B").status == 200
+    assert "SECRET" not in repr(settings)
+
+
+def test_the_content_filter_answers_403():
+    """
+    A body with forbidden text is forbidden as a whole.
+    """
+    settings = Settings(forbidden_text=("<script>",))
+    said = ask(event(), event(x="<script>"), settings=settings)
+
+    assert said.status == 403
+    assert said.body == {"code": 403, "error": "Forbidden"}
+
+
+def test_batch_takes_what_http_v2_finds_too_large():
+    """
+    The batch API takes bodies up to 20 MB.
+    """
+    large = event(x="y" * 1_000_000)
+
+    assert ask(large).status == 413
+    assert ask(large, path=BATCH).status == 200
+    assert ask(*[large] * 20, path=BATCH).status == 413
+
+
+def test_2000_events_are_not_too_many():
+    """
+    The limit itself is allowed.
+    """
+    assert ask(*[event()] * 2000).body["events_ingested"] == 2000
+
+
+def test_gzip_is_unpacked_and_counted_unpacked():
+    """
+    A packed body is taken, and its size is that of the JSON.
+    """
+    plain = json.dumps(GOOD).encode()
+    sent = request(gzip.compress(plain), content_encoding="gzip")
+    said = answer(sent, Settings(), State(), NOW)
+
+    assert said.body["payload_size_bytes"] == len(plain)
+    assert events_in(sent) == [event()]
+
+
+def test_without_limits_everything_sensible_is_taken():
+    """
+    Lenient settings lift the limits of count and size, not of sense.
+    """
+    many = [event()] * 5000
+
+    assert ask(*many, settings=LENIENT).status == 200
+    assert ask(event(time="x"), settings=LENIENT).status == 400
+
+
+def test_a_repeated_insert_id_is_dropped():
+    """
+    Sent again with the same device, an event is answered 200 and not taken;
+    on another device it is another event.
+    """
+    state = State()
+    first = event(insert_id="i1", device_id="device-1")
+    other = event(insert_id="i1", device_id="device-2")
+    ask(first, state=state)
+    said = ask(first, other, other, state=state)
+
+    assert said.status == 200
+    assert said.body["events_ingested"] == 3
+    assert list(said.taken) == [other]
+    assert list(said.duplicates) == [first, other]
+
+
+def test_dedupe_can_be_off():
+    """
+    Without dedupe, and without insert_id, repeats are taken.
+    """
+    twin = event(insert_id="i1")
+
+    assert len(ask(event(), event()).taken) == 2
+    assert len(ask(twin, twin, settings=Settings(dedupe=False)).taken) == 2
+
+
+def test_dedupe_memory_is_bounded():
+    """
+    The oldest insert_id is the first to be forgotten.
+    """
+    state = State(dedupe_memory=2)
+    ask(*[event(insert_id=f"i{n}") for n in range(3)], state=state)
+
+    assert len(ask(event(insert_id="i2"), state=state).duplicates) == 1
+    assert len(ask(event(insert_id="i0"), state=state).taken) == 1
+    assert len(state.seen) == 2
+
+
+def test_a_refused_request_leaves_no_trace():
+    """
+    The insert_ids of a refused request are not remembered.
+    """
+    state = State()
+    good = event(insert_id="i1")
+    ask(good, event(time="x"), state=state)
+
+    assert list(ask(good, state=state).taken) == [good]
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["api_key", "events", "event_type", "user_id", "x"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(upload=JSON_VALUES | st.binary(max_size=40))
+def test_every_body_has_an_answer(upload):
+    """
+    Whatever is sent, the answer is one of the documented ones, and what is
+    not taken is refused.
+    """
+    sent = request(upload)
+    said = answer(sent, Settings(), State(), NOW)
+
+    assert said.status in (200, 400, 413)
+    assert said.body["code"] == said.status
+    assert bool(said.taken) == (said.status == 200)
+
+
+@given(
+    wrong=st.lists(st.booleans(), min_size=1, max_size=30).filter(any),
+)
+def test_a_client_that_drops_what_is_named_gets_through(wrong):
+    """
+    The indexes name exactly the bad events, so the rest is taken next time.
+    """
+    events = [
+        event(insert_id=str(n), **({"time": "x"} if bad else {}))
+        for n, bad in enumerate(wrong)
+    ]
+    said = ask(*events)
+    rest = [
+        e for n, e in enumerate(events) if n not in said.body[INVALID]["time"]
+    ]
+
+    assert [n for n, bad in enumerate(wrong) if bad] == said.body[INVALID][
+        "time"
+    ]
+    assert not rest or ask(*rest).status == 200
+
+
+def test_limits_are_settings():
+    """
+    Each limit can be set for each API.
+    """
+    settings = Settings(http_v2=Limits(max_events=1, max_bytes=200))
+
+    assert ask(event(), event(), settings=settings).status == 413
+    assert ask(event(x="y" * 200), settings=settings).status == 413
+    assert ask(event(), settings=settings).status == 200

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""
+Tests of `ringamp.collector.server` and its control endpoints.
+"""
+
+import gzip
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ringamp.collector import Collector, Limits, Settings
+
+EVENTS = [
+    {"event_type": "x", "user_id": "alice", "insert_id": "a"},
+    {"event_type": "x", "user_id": "bobby", "insert_id": "b"},
+    {"event_type": "x", "user_id": "alice", "insert_id": "c"},
+]
+
+
+def open_files():
+    """
+    Return how many files and sockets this process has open.
+    """
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_both_apis_answer(collector, post):
+    """
+    Events are taken at the HTTP V2 and the batch URL, on the loopback.
+    """
+    assert collector.url == f"http://127.0.0.1:{collector.port}/2/httpapi"
+    assert post(collector.url, EVENTS[:1]).json()["events_ingested"] == 1
+    assert post(collector.batch_url, EVENTS[1:]).json()["code"] == 200
+    assert [note.path for note in collector.ledger.requests()] == [
+        "/2/httpapi",
+        "/batch",
+    ]
+
+
+def test_an_unknown_path_is_refused(collector, post):
+    """
+    Any other path has the documented 400.
+    """
+    response = post(collector.base_url + "/identify", EVENTS)
+
+    assert response.status == 400
+    assert response.json()["error"] == "Invalid request path"
+
+
+def test_a_body_beyond_every_limit_is_answered(collector, pool):
+    """
+    A body that is far too large is read to its end and answered, not cut.
+    """
+    response = pool.request("POST", collector.url, body=b"x" * 5_000_000)
+
+    assert response.status == 413
+    assert collector.ledger.requests()[0].size == 5_000_000
+
+
+def test_packed_bodies_are_taken(collector, pool):
+    """
+    Gzip works over the wire.
+    """
+    body = gzip.compress(
+        json.dumps({"api_key": "KEY", "events": EVENTS}).encode()
+    )
+    response = pool.request(
+        "POST",
+        collector.url,
+        body=body,
+        headers={
+            "Content-Type": "application/json",
+            "Content-Encoding": "gzip",
+        },
+    )
+
+    assert response.json()["events_ingested"] == 3
+
+
+def test_latency_is_added_to_every_answer(post):
+    """
+    An answer takes at least the latency.
+    """
+    with Collector(latency_millis=60) as collector:
+        seconds = time_of_answer(post, collector)
+
+    assert seconds >= 0.06
+
+
+def time_of_answer(post, collector):
+    """
+    Return the seconds that one request takes.
+    """
+    start = time.monotonic()
+    assert post(collector.url, EVENTS).status == 200
+    return time.monotonic() - start
+
+
+def test_the_clock_is_replaceable(post):
+    """
+    Rates follow the clock that was given, so a test need not wait.
+    """
+
+    class Still:
+        now = 1_000_000.0
+
+        def wall(self):
+            return self.now
+
+        monotonic = wall
+
+    clock = Still()
+    settings = Settings(http_v2=Limits(eps=1, window=2.0))
+    with Collector(settings=settings, clock=clock) as collector:
+        statuses = [post(collector.url, EVENTS).status for _ in range(2)]
+        clock.now += 2
+        statuses.append(post(collector.url, EVENTS).status)
+
+    assert statuses == [200, 429, 200]
+
+
+def test_nothing_is_left_behind(post):
+    """
+    After the block there is no thread, no open socket and no listener, also
+    with connections that were kept alive.
+    """
+    threads = threading.enumerate()
+    before = open_files()
+    for _ in range(3):
+        with Collector() as collector:
+            held = socket.create_connection(("127.0.0.1", collector.port))
+            post(collector.url, EVENTS)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", collector.port))
+        held.close()
+
+    assert threading.enumerate() == threads
+    # What is left are the pool's own ends of the connections.
+    assert open_files() <= before + 3
+
+
+def test_a_stopped_collector_starts_again(post):
+    """
+    The same object serves again at the same port.
+    """
+    collector = Collector()
+    urls = []
+    for _ in range(2):
+        with collector:
+            urls.append(collector.url)
+            assert post(collector.url, EVENTS).status == 200
+    collector.stop()
+
+    assert urls[0] == urls[1]
+
+
+def test_a_port_in_use_is_an_error():
+    """
+    A start that fails raises in the caller and leaves no thread.
+    """
+    threads = threading.enumerate()
+    with Collector() as first:
+        with pytest.raises(OSError, match="in use"):
+            Collector(first.port).start()
+        with pytest.raises(RuntimeError, match="already"):
+            first.start()
+
+    assert threading.enumerate() == threads
+
+
+def test_reset_forgets_insert_ids_and_faults(collector, post):
+    """
+    After a reset the same events are new.
+    """
+    post(collector.url, EVENTS)
+    collector.reset()
+    post(collector.url, EVENTS)
+
+    assert collector.ledger.summary().accepted == 3
+    assert collector.ledger.summary().duplicates == 0
+
+
+def test_repr_counts(collector, post):
+    """
+    The repr tells where it is and what it took, and never a key.
+    """
+    post(collector.url, EVENTS)
+
+    assert repr(collector) == (
+        f"Collector('{collector.base_url}', running, "
+        "Ledger(requests=1, accepted=3))"
+    )
+
+
+@pytest.fixture
+def ask(collector, pool):
+    """
+    Ask a control endpoint.
+    """
+
+    def send(method, path, body=None):
+        url = f"{collector.base_url}/_collector/{path}"
+        return pool.request(method, url, body=body)
+
+    return send
+
+
+def test_the_ledger_can_be_asked(collector, post, ask):
+    """
+    Other processes learn the counts, the events, the order and the ids.
+    """
+    post(collector.url, EVENTS)
+    verdict = ask("POST", "check", b"a\nb\nx\n").json()
+
+    assert ask("GET", "summary").json()["accepted"] == 3
+    assert ask("GET", "insert_ids").data == b"a\nb\nc\n"
+    assert ask("GET", "order?user_id=alice").json() == ["a", "c"]
+    assert ask("GET", "events?user_id=bobby").json() == EVENTS[1:2]
+    assert ask("GET", "requests").json()[0]["taken"] == 3
+    assert verdict == {"missing": ["x"], "doubled": []}
+
+
+def test_faults_can_be_planned_from_outside(collector, post, ask):
+    """
+    A fault posted as JSON is played; a wrong one is refused with a reason.
+    """
+    plan = {"fault": {"status": 503, "body": {"a": 1}}, "times": None}
+    planned = ask("POST", "faults", json.dumps(plan))
+    response = post(collector.url, EVENTS)
+    ask("DELETE", "faults")
+
+    assert planned.status == 204
+    assert (response.status, response.json()) == (503, {"a": 1})
+    assert post(collector.url, EVENTS).status == 200
+    for wrong in ({"fault": {"status": 1}}, {"fault": {}, "time": 2}, []):
+        refused = ask("POST", "faults", json.dumps(wrong))
+        assert refused.status == 400
+        assert refused.data
+
+
+def test_everything_can_be_reset_from_outside(collector, post, ask):
+    """
+    A reset by the endpoint is the same as one from here.
+    """
+    post(collector.url, EVENTS)
+    ask("POST", "reset")
+
+    assert collector.ledger.summary().requests == 0
