@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringamp.retry.decision import Ids
@@ -293,7 +293,11 @@ def test_clear_gives_everything_back_in_order():
     assert (lanes.count, lanes.bytes, lanes.next_due()) == (0, 0, None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(st.integers(0, 2**32), st.integers(1, 3))
 def test_order_and_bytes_hold_whatever_happens(seed, eps):
     """

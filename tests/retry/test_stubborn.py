@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringamp.options import Options
@@ -55,6 +55,12 @@ RESPONSE = st.builds(
     st.builds(classify, CODE),
     st.none() | BODY,
 )
+# A loaded machine is no finding.
+RELAXED = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 POLICIES = {cls.__name__: cls for cls in (OrderedRetry, OfflineRetry, NoRetry)}
 
 
@@ -66,7 +72,7 @@ def make(name, **options):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=150)
+@RELAXED
 @given(st.lists(IDS, max_size=9), st.integers(1, 20), RESPONSE)
 def test_any_answer_decides_each_event_once(name, ids, number, response):
     """
@@ -95,7 +101,7 @@ def test_any_answer_decides_each_event_once(name, ids, number, response):
             )
 
 
-@settings(max_examples=150, deadline=None)
+@RELAXED
 @given(st.lists(IDS, min_size=1, max_size=9), st.data())
 def test_a_stubborn_server_is_not_hammered(ids, data):
     """

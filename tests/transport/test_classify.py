@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringamp.status import Response, Status
@@ -173,6 +173,7 @@ def test_a_date_is_measured_by_the_answers_own_clock():
     ).retry_after == pytest.approx(30.0)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(),
     st.binary(max_size=200),

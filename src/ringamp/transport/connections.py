@@ -315,10 +315,6 @@ class IdleConnections:
 
 
 class _HTTPPool(HTTPConnectionPool):
-    """
-    Plain connections to one host.
-    """
-
     ConnectionCls = TimedHTTPConnection
     # Duck-typed: a LifoQueue's own __init__ would make the lock.
     QueueCls = IdleConnections  # type: ignore[assignment]
@@ -331,10 +327,6 @@ class _HTTPPool(HTTPConnectionPool):
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    """
-    TLS connections to one host.
-    """
-
     ConnectionCls = TimedHTTPSConnection
     # Duck-typed: a LifoQueue's own __init__ would make the lock.
     QueueCls = IdleConnections  # type: ignore[assignment]
