@@ -74,6 +74,7 @@ def collector(
         counting=counting,
     )
     console = Console()
+    told = _until_told()
     try:
         server.start()
     except OSError as error:
@@ -81,7 +82,7 @@ def collector(
         raise typer.Exit(1) from None
     try:
         _introduce(console, server)
-        _watch(console, server, _until_told())
+        _watch(console, server, told)
     finally:
         server.stop()
 

@@ -11,11 +11,13 @@ not tell, as every fork of the parent holds it open.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import selectors
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -70,24 +72,33 @@ def options_of(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def wait(*, child: bool) -> None:
+@contextlib.contextmanager
+def signals() -> Iterator[socket.socket]:
     """
-    Return on SIGINT, SIGTERM or, for a *child*, when its parent has gone.
+    Have SIGINT and SIGTERM make the socket readable, and do nothing else.
     """
-    ours, signals = socket.socketpair()
-    with ours, signals, selectors.DefaultSelector() as selector:
-        signals.setblocking(False)
-        signal.set_wakeup_fd(signals.fileno())
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        signal.set_wakeup_fd(theirs.fileno())
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        selector.register(ours, selectors.EVENT_READ)
+        yield ours
+        signal.set_wakeup_fd(-1)
+
+
+def wait(told: socket.socket, *, child: bool) -> None:
+    """
+    Return when *told* or, for a *child*, when its parent has gone.
+    """
+    with selectors.DefaultSelector() as selector:
+        selector.register(told, selectors.EVENT_READ)
         if child:
             selector.register(sys.stdin, selectors.EVENT_READ)
         parent = os.getppid()
         while not selector.select(PARENT_SECONDS if child else None):
             if os.getppid() != parent:
                 break
-        signal.set_wakeup_fd(-1)
 
 
 def main() -> None:
@@ -95,7 +106,7 @@ def main() -> None:
     Run a collector until told to end.
     """
     given = parse()
-    with Collector(**options_of(given)) as collector:
+    with signals() as told, Collector(**options_of(given)) as collector:
         ready = {
             "url": collector.url,
             "batch_url": collector.batch_url,
@@ -103,7 +114,7 @@ def main() -> None:
         }
         sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
         sys.stdout.flush()
-        wait(child=given.child)
+        wait(told, child=given.child)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,7 @@ ACCEPT_ROUNDS = 4
 """
 Turns of the event loop until a connection that asyncio accepted is sure to be
 among uvicorn's: one for its task to start, one for *connection_made*, and two
-to spare. A connection that only the kernel accepted is reset by the close of
-the listening socket.
+to spare.
 """
 
 
@@ -283,10 +282,10 @@ class Collector:
         """
         if self._reopening is not None:
             self._reopening.cancel()
-        for server in self._server.servers:
-            server.close()
+        await self._stop_listening()
         bound = self._bind()
-        await self._cut_connections()
+        for connection in list(self._server.server_state.connections):
+            wire.reset(connection.transport)
         self._reopening = asyncio.create_task(self._reopen(bound, seconds))
 
     async def _reopen(self, bound: socket.socket, seconds: float) -> None:
@@ -300,11 +299,21 @@ class Collector:
         else:
             await self._server.startup(sockets=[bound])
 
-    async def _cut_connections(self) -> None:
+    async def _stop_listening(self) -> None:
+        """
+        Close the listening sockets, and lose no connection on the way.
+
+        A connection accepted but not made when asyncio's server closes is
+        neither served nor closed. So first no more are accepted, then those
+        under way arrive. What only the kernel accepted it resets itself.
+        """
+        for server in self._server.servers:
+            for listener in server.sockets:
+                self._loop.remove_reader(listener.fileno())
         for _ in range(ACCEPT_ROUNDS):
-            for connection in list(self._server.server_state.connections):
-                wire.reset(connection.transport)
             await asyncio.sleep(0)
+        for server in self._server.servers:
+            server.close()
 
     async def _end(self) -> None:
         """
@@ -315,11 +324,8 @@ class Collector:
         state = self._server.server_state
         if self._reopening is not None:
             await asyncio.gather(self._reopening, return_exceptions=True)
-        for server in self._server.servers:
-            server.close()
-        rounds = ACCEPT_ROUNDS
-        while rounds > 0 or state.connections or state.tasks:
-            rounds -= 1
+        await self._stop_listening()
+        while state.connections or state.tasks:
             for connection in list(state.connections):
                 connection.transport.abort()
             await asyncio.sleep(0)
