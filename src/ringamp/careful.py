@@ -30,7 +30,11 @@ from ringamp.bindings import (
 )
 from ringamp.errors import InvalidEventError
 from ringamp.events import Event
-from ringamp.events.encoding import encode_dict, encode_sendable
+from ringamp.events.encoding import (
+    ENCODE_OPTION,
+    encode_dict,
+    encode_sendable,
+)
 from ringamp.events.validation import (
     clean,
     event_type_fault,
@@ -282,7 +286,7 @@ def _own_dict(event: Any) -> dict[str, Any]:
 
 def _encode(fields: dict[str, Any]) -> bytes:
     try:
-        return encode_dict(fields)
+        return encode_dict(fields, None, ENCODE_OPTION)
     except Exception:
         return encode_sendable(fields)
 

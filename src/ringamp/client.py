@@ -42,7 +42,7 @@ from ringamp.events import (
     revenue_event,
     set_group_event,
 )
-from ringamp.events.encoding import encode_dict, encode_struct
+from ringamp.events.encoding import ENCODE_OPTION, encode_dict
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log, set_level
 from ringamp.options import Options, check_api_key
@@ -198,20 +198,11 @@ class Client:
         session = self._direct
         if session is not None:
             try:
-                if type(event) is dict:
-                    at = session.push_dict(encode_dict(event), event)
-                elif type(event) is Event:
-                    at = session.push_fields(
-                        encode_struct(event),
-                        event.event_type,
-                        event.user_id,
-                        event.device_id,
-                        event.time,
-                        event.insert_id,
-                        event.library,
-                    )
-                else:
-                    at = UNCLEAN
+                fields = event if type(event) is dict else _fields(event)
+                at = session.push_dict(
+                    encode_dict(fields, None, ENCODE_OPTION),
+                    fields,
+                )
             except Exception:
                 # The encoder refuses it; the careful lane finds out why.
                 at = UNCLEAN
@@ -493,3 +484,13 @@ class Client:
     setGroup = set_group
     addEventMiddleware = add_event_middleware
     getOptions = get_options
+
+
+def _fields(event: Any) -> dict[str, Any]:
+    """
+    The fields of an `Event`; of anything else, nothing for the direct lane.
+    """
+    if type(event) is not Event:
+        raise TypeError
+    fields: dict[str, Any] = event.to_dict()
+    return fields

@@ -8,11 +8,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from ringamp.buffer import LazyEvents
 from ringamp.options import Options
 from ringamp.transport.payload import (
     LIBRARY,
     Envelope,
-    LazyEvents,
     Payload,
     redact,
 )
@@ -115,7 +115,7 @@ def test_lazy_events_decode_what_is_looked_at():
     A broken event harms nobody who does not look at it.
     """
     body = b'{"a":1},nonsense,{"b":2}'
-    events = LazyEvents(body, [(0, 7), (8, 16), (17, 24)])
+    events = LazyEvents(body, [0, 8, 17, 25])
 
     assert len(events) == 3
     assert events[0] == {"a": 1}
@@ -133,7 +133,7 @@ def test_lazy_events_are_a_sequence():
 
     assert [event["i"] for event in events[1:4]] == [1, 2, 3]
     assert [event["i"] for event in reversed(events)] == [4, 3, 2, 1, 0]
-    assert isinstance(events[::2], LazyEvents)
+    assert [event["i"] for event in events[::2]] == [0, 2, 4]
     assert {"i": 3} in events
     with pytest.raises(IndexError):
         events[5]
@@ -145,7 +145,7 @@ def test_lazy_events_read_a_body_assembled_in_place():
     """
     buffer = memoryview(bytearray(b'xx{"a":1}yy'))[2:9]
 
-    assert list(LazyEvents(buffer, [(0, 7)])) == [{"a": 1}]
+    assert list(LazyEvents(buffer, [0, 8])) == [{"a": 1}]
 
 
 def test_an_answer_loses_the_key_it_quotes():

@@ -32,6 +32,14 @@ class Tile(NamedTuple):
 class LazyEvents(Sequence[dict[str, Any]]):
     """
     The events of a request body, each decoded when it is looked at.
+
+    Every look decodes anew, so what a caller does to an event changes
+    neither the body nor what the next caller sees.
+
+    Args:
+        body: The whole request body.
+
+        offsets: Event i is `body[offsets[i] : offsets[i + 1] - 1]`.
     """
 
     __slots__ = ("_body", "_offsets")
@@ -39,7 +47,7 @@ class LazyEvents(Sequence[dict[str, Any]]):
     def __init__(
         self, body: bytes | memoryview, offsets: Sequence[int]
     ) -> None:
-        self._body = body
+        self._body = memoryview(body)
         self._offsets = offsets
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ before uWSGI ends the interpreter.
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +41,8 @@ def install() -> bool:
     .. versionadded:: 0.1.0
     """
     try:
-        import uwsgi  # noqa: PLC0415 - exists only inside uWSGI.
+        # Exists only inside uWSGI.
+        uwsgi: Any = importlib.import_module("uwsgi")
     except ImportError:
         raise RingampError(
             "ringamp.integrations.uwsgi.install: this process is not run by "

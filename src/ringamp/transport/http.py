@@ -21,6 +21,7 @@ takes is charged to the request.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -123,6 +124,7 @@ class HTTPTransport:
     def __init__(self, options: Options) -> None:
         self._host = _host(options.url)
         self._connections = Connections()
+        self._is_ending = False
 
     def __repr__(self) -> str:
         return (
@@ -147,7 +149,8 @@ class HTTPTransport:
                 return self._send(payload, deadline)
             except _TRAFFIC as error:
                 causes = _causes(error)
-            if not any(isinstance(e, StaleConnectionError) for e in causes):
+            stale = any(isinstance(e, StaleConnectionError) for e in causes)
+            if self._is_ending or not stale:
                 return _failure(causes, _host(payload.url))
 
     def _send(self, payload: Payload, deadline: float) -> Response:
@@ -191,6 +194,17 @@ class HTTPTransport:
         Close the idle connections. A later payload opens new ones.
         """
         self._connections.close()
+
+    def interrupt(self) -> None:
+        """
+        Make the requests that other threads are in fail at once: the process
+        is ending and cannot wait for their deadlines.
+        """
+        self._is_ending = True
+        for sock in list(self._connections.sockets):
+            # Past the TLS layer, whose state belongs to the other thread.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def abandon(self) -> None:
         """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-One request before it travels: `Envelope`, `Payload` and `LazyEvents`. Pure.
+One request before it travels: `Envelope` and `Payload`. Pure.
 
 A body is the envelope's head, the events joined by commas, and its tail:
 
@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
-from typing import Any, overload
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from ringamp.buffer.batch import Batch
 from ringamp.options import Options
 
 Body = bytes | bytearray | memoryview
@@ -52,45 +53,6 @@ _HEADERS: Mapping[str, str] = {
 # A key this short may be an ordinary word of an answer; real ones have 32.
 _SHORTEST_SECRET = 6
 _KEY_FIELD = b'{"api_key":"'
-
-
-class LazyEvents(Sequence[dict[str, Any]]):
-    """
-    The events of a body, decoded one by one when somebody looks.
-
-    Every look decodes anew, so what a caller does to an event changes
-    neither the body nor what the next caller sees.
-
-    Args:
-        body: The whole request body.
-
-        spans: Start and end of each event inside *body*, in sent order.
-    """
-
-    __slots__ = ("_body", "_spans")
-
-    def __init__(self, body: Body, spans: Sequence[tuple[int, int]]) -> None:
-        self._body = memoryview(body)
-        self._spans = spans
-
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> LazyEvents: ...
-
-    def __getitem__(self, index: int | slice) -> dict[str, Any] | LazyEvents:
-        if isinstance(index, slice):
-            return LazyEvents(self._body, self._spans[index])
-        start, end = self._spans[index]
-        event: dict[str, Any] = orjson.loads(self._body[start:end])
-        return event
-
-    def __repr__(self) -> str:
-        return f"<LazyEvents: {len(self)} events>"
 
 
 class Payload:
@@ -190,17 +152,12 @@ class Envelope:
         encoded = [orjson.dumps(event) for event in events]
         if not encoded:
             raise ValueError("events: a request holds at least one event")
-        spans = []
-        start = len(self.head)
-        for event in encoded:
-            spans.append((start, start + len(event)))
-            start += len(event) + 1  # The comma.
-        body = self.wrap(encoded)
+        batch = Batch.of(self.head, encoded, self.tail, ())
         return Payload(
             url=self.url,
-            body=body,
+            body=batch.body,
             headers=self.headers,
-            events=LazyEvents(body, spans),
+            events=batch.events(),
             timeout=self.timeout,
         )
 
