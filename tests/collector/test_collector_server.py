@@ -5,6 +5,7 @@ Tests of `ringamp.collector.server` and its control endpoints.
 
 import gzip
 import json
+import os
 import socket
 import threading
 import time
@@ -156,6 +157,24 @@ def test_a_stopped_collector_starts_again(post):
     collector.stop()
 
     assert urls[0] == urls[1]
+
+
+def test_a_fork_does_not_keep_the_port_open(collector, post):
+    """
+    Connections are refused though somebody else holds the listening socket,
+    as a fork would; and then it listens again.
+    """
+    (listener,) = collector._server.servers[0].sockets
+    inherited = os.dup(listener.fileno())
+    collector.refuse(60)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", collector.port))
+    collector.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", collector.port))
+    with collector:
+        assert post(collector.url, EVENTS).status == 200
+    os.close(inherited)
 
 
 def test_a_port_in_use_is_an_error():

@@ -15,6 +15,7 @@ ephemeral range over and over may meet itself there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from typing import Any, final
@@ -51,6 +52,10 @@ class Collector:
             client = ringamp.init("KEY", server_url=collector.url)
             ...
             assert collector.ledger.summary().accepted == 100
+
+    A fork of this process inherits the connections that are open, and while
+    it holds them their end, even a reset, does not reach the peer. A test that
+    forks and plays such faults wants a `CollectorProcess`.
 
     Args:
         port: 0: any free one.
@@ -159,14 +164,16 @@ class Collector:
         self._started.clear()
         self._failure = None
         self._thread = threading.Thread(
-            target=self._run, args=(listener,), name="ringamp-collector"
+            target=self._run,
+            args=(listener,),
+            name="ringamp-collector",
+            daemon=True,
         )
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
-            self.stop()
             listener.close()
-            raise self._failure
+            self.stop()
 
     def stop(self) -> None:
         """
@@ -178,6 +185,8 @@ class Collector:
         if self._failure is None:
             self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     def reset(self) -> None:
         """
@@ -220,6 +229,7 @@ class Collector:
     async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._reopening = None
         config = self._config()
         config.load()
         self._server = uvicorn.Server(config)
@@ -310,6 +320,10 @@ class Collector:
         for server in self._server.servers:
             for listener in server.sockets:
                 self._loop.remove_reader(listener.fileno())
+                # A fork of this process may hold the socket open; this ends
+                # the listening for all (on Linux; elsewhere close must do).
+                with contextlib.suppress(OSError):
+                    listener.shutdown(socket.SHUT_RDWR)
         for _ in range(ACCEPT_ROUNDS):
             await asyncio.sleep(0)
         for server in self._server.servers:
