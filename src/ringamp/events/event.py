@@ -154,12 +154,22 @@ class Event(_EventType, omit_defaults=True, kw_only=True, rename=_WIRE):
         """
         fields = fields_of(self)
         if isinstance(self.plan, Plan):
-            fields["plan"] = msgspec.to_builtins(self.plan)
+            fields["plan"] = _set_fields(self.plan)
         if isinstance(self.ingestion_metadata, IngestionMetadata):
-            fields["ingestion_metadata"] = msgspec.to_builtins(
-                self.ingestion_metadata
-            )
+            fields["ingestion_metadata"] = _set_fields(self.ingestion_metadata)
         return fields
+
+
+def _set_fields(value: Plan | IngestionMetadata) -> dict[str, Any]:
+    return {
+        wire: given
+        for name, wire in zip(
+            value.__struct_fields__,
+            value.__struct_encode_fields__,
+            strict=True,
+        )
+        if (given := getattr(value, name)) is not None
+    }
 
 
 def _compile_fields_of() -> Callable[[Event], dict[str, Any]]:
