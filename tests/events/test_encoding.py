@@ -98,7 +98,7 @@ class Tagged(msgspec.Struct, tag="t", rename="camel", omit_defaults=True):
 
     my_name: str
     left_out: int = 1
-    made: list = field(default_factory=list)
+    made: list = msgspec.field(default_factory=list)
     unset: int | msgspec.UnsetType = msgspec.UNSET
 
 
