@@ -3,6 +3,7 @@
 Tests of `ringamp.collector.counting`: counts that hold however bytes arrive.
 """
 
+import asyncio
 import gzip
 import json
 import socket
@@ -11,9 +12,11 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from uvicorn.server import ServerState
 
-from ringamp.collector import Collector, Fault
-from ringamp.collector.counting import BUFFER_BYTES
+from ringamp.clock import SystemClock
+from ringamp.collector import Collector, Fault, Faults, Ledger
+from ringamp.collector.counting import BUFFER_BYTES, CountingProtocol, Sink
 
 HEAD = b"POST %b HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n"
 
@@ -106,6 +109,52 @@ def test_seams_do_not_matter(counting, counts, cuts):
     said = exchange(counting, pieces, len(counts))
 
     assert [answer["events_ingested"] for answer in said] == counts
+
+
+class Wire(asyncio.Transport):
+    """
+    What a protocol writes to, without a kernel that joins the reads.
+    """
+
+    written = b""
+
+    def write(self, data):
+        """
+        Keep what was written.
+        """
+        self.written += data
+
+
+def feed(pieces):
+    """
+    Give a protocol exactly these reads; return what it counted in all.
+    """
+    sink = Sink(Ledger(), Faults(), SystemClock(), 0.0)
+    state = ServerState()
+    protocol = CountingProtocol(None, state, {"sink": sink}, object())
+    wire = Wire()
+    protocol.connection_made(wire)
+    for piece in pieces:
+        room = protocol.get_buffer(-1)
+        room[: len(piece)] = piece
+        protocol.buffer_updated(len(piece))
+    summary = sink.ledger.summary()
+
+    assert wire.written.count(b"200 OK") == summary.requests
+    return summary.requests, summary.accepted
+
+
+def test_every_cut_is_harmless():
+    """
+    Two requests in two reads, cut at every byte, and in reads of one byte,
+    are two requests with all their events.
+    """
+    stream = raw(upload(2)) + raw(upload(1), b"/batch")
+    singles = [stream[n : n + 1] for n in range(len(stream))]
+
+    assert feed(singles) == (2, 3)
+    for cut in range(1, len(stream)):
+        assert feed([stream[:cut], stream[cut:]]) == (2, 3), cut
 
 
 @pytest.mark.parametrize("shift", range(0, 16, 3))

@@ -433,6 +433,17 @@ def test_batch_takes_what_http_v2_finds_too_large():
     assert ask(*[large] * 20, path=BATCH).status == 413
 
 
+@pytest.mark.parametrize(("path", "limit"), [(V2, 10**6), (BATCH, 2 * 10**7)])
+def test_a_body_stays_below_its_limit(path, limit):
+    """
+    One byte below the limit is taken, the limit itself is not.
+    """
+    bare = request({"api_key": "KEY", "events": [event(x="")]}).size
+
+    assert ask(event(x="y" * (limit - bare - 1)), path=path).status == 200
+    assert ask(event(x="y" * (limit - bare)), path=path).status == 413
+
+
 def test_2000_events_are_not_too_many():
     """
     The limit itself is allowed.
