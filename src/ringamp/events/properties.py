@@ -12,7 +12,6 @@ from __future__ import annotations
 import reprlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import fields as dataclass_fields
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -80,7 +79,10 @@ class _Walk:
 
     def __init__(self, path: str, depth: int) -> None:
         self._depth = depth
-        self._steps: list[str] = [path]
+        self._path = path
+        # Keys and indexes from there, and the containers that are open. An
+        # error leaves both as they are, which is how it knows its place.
+        self._steps: list[str | int] = []
         self._open: list[int] = []
 
     def copy(self, value: Any) -> Any:
@@ -98,10 +100,13 @@ class _Walk:
         )
 
     def invalid(self, why: str) -> InvalidEventError:
-        return InvalidEventError(f"{''.join(self._steps).lstrip('.')}: {why}")
+        path = self._path + "".join(map(_step, self._steps))
+        return InvalidEventError(f"{path.lstrip('.')}: {why}")
 
     def text(self, value: str) -> str:
         text = str.__str__(value)
+        if text.isascii():
+            return text
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -149,23 +154,25 @@ class _Walk:
 
     def members(self, value: Any, items: Iterable[tuple[Any, Any]]) -> Any:
         copied = {}
-        with self._within(value):
-            for key, item in items:
-                name = self.key(key)
-                self._steps.append(_step(name))
-                # Two keys may become one, as 1 and "1" do: the last wins, as
-                # it does in most parsers of JSON.
-                copied[name] = self.copy(item)
-                self._steps.pop()
+        self._enter(value)
+        for key, item in items:
+            name = self.key(key)
+            self._steps.append(name)
+            # Two keys may become one, as 1 and "1" do: the last wins, as it
+            # does in most parsers of JSON.
+            copied[name] = self.copy(item)
+            self._steps.pop()
+        self._open.pop()
         return copied
 
     def elements(self, value: Iterable[Any]) -> Any:
         copied = []
-        with self._within(value):
-            for index, item in enumerate(tuple(value)):
-                self._steps.append(f"[{index}]")
-                copied.append(self.copy(item))
-                self._steps.pop()
+        self._enter(value)
+        for index, item in enumerate(tuple(value)):
+            self._steps.append(index)
+            copied.append(self.copy(item))
+            self._steps.pop()
+        self._open.pop()
         return copied
 
     def struct(self, value: msgspec.Struct) -> Any:
@@ -179,6 +186,8 @@ class _Walk:
 
     def key(self, key: Any) -> str:
         kind = type(key)
+        if kind is str:
+            return self.text(key)
         if issubclass(kind, Enum) and not issubclass(kind, str | int):
             return self.key(key.value)
         if not issubclass(kind, _KEYS):
@@ -191,21 +200,20 @@ class _Walk:
             plain if isinstance(plain, str) else orjson.dumps(plain).decode()
         )
 
-    @contextmanager
-    def _within(self, container: Any) -> Iterator[None]:
+    def _enter(self, container: Any) -> None:
         if id(container) in self._open:
             raise self.invalid("it contains itself")
         # The event itself is level 0, its event_properties level 1.
         if len(self._open) + self._depth > MAX_DEPTH:
             raise self.invalid(f"nested deeper than {MAX_DEPTH}")
         self._open.append(id(container))
-        yield
-        self._open.pop()
 
 
-def _step(name: str) -> str:
-    readable = name.isidentifier() and len(name) <= _READABLE
-    return f".{name}" if readable else f"[{reprlib.repr(name)}]"
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    readable = step.isidentifier() and len(step) <= _READABLE
+    return f".{step}" if readable else f"[{reprlib.repr(step)}]"
 
 
 def _public_fields(value: Any) -> list[tuple[str, Any]]:
