@@ -75,8 +75,11 @@ ra_generation_setup(void)
     wipes = ra_wipe_on_fork(page, size) == 0;
     word = page;
     failed = pthread_atfork(NULL, NULL, after_fork_in_child);
-    if (failed != 0)
+    if (failed != 0) {
+        word = NULL; /* The next call tries again. */
+        munmap(page, size);
         return failed;
+    }
     ra_generation_renew();
     return 0;
 }

@@ -8,9 +8,11 @@
  * waits a switch interval (5 ms) to get it back. Keeping it for the 0.1 us
  * of a push costs nobody anything.
  *
- * House law in here: bounded time, no waiting, no call back into Python, no
- * GIL release. The dictionary look-ups are by exact strings in a dictionary
- * that the encoder has accepted, whose keys are strings.
+ * House law in here: no waiting, no GIL release, and no call of anything
+ * written in Python; the one call out is push_event's, of the encoder, which
+ * is C as well and takes as long as the event is large. The look-ups are by
+ * exact strings in a dictionary that the encoder has accepted, whose keys are
+ * strings.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -54,6 +56,10 @@ static const char *const field_names[FIELD_COUNT] = {
     "event_type", "user_id", "device_id", "time", "insert_id", "library",
 };
 static PyObject *field_keys[FIELD_COUNT];
+
+/* encoder(event, None, encoder_option) gives bytes. */
+static PyObject *encoder;
+static PyObject *encoder_option;
 
 static int
 id_fault(PyObject *id, uint64_t min_length, int is_device)
@@ -151,12 +157,13 @@ inspect(const struct ra_ring *ring, PyObject *const *fields)
 }
 
 static PyObject *
-push(PyObject *self, PyObject *payload, PyObject *const *fields)
+push(PyObject *self, PyObject *payload, PyObject *event)
 {
     struct ra_ring *ring = PyCapsule_GetPointer(self, NULL);
+    PyObject *fields[FIELD_COUNT];
     char *bytes;
     Py_ssize_t length;
-    int flags;
+    int i, flags;
 
     if (ring == NULL || PyBytes_AsStringAndSize(payload, &bytes, &length) < 0)
         return NULL;
@@ -165,6 +172,11 @@ push(PyObject *self, PyObject *payload, PyObject *const *fields)
     /* The shortest object with a key, {"":0}; splice.c counts on the {" */
     if (length < 6 || bytes[0] != '{' || bytes[1] != '"')
         return PyLong_FromLong(RA_UNCLEAN);
+    for (i = 0; i < FIELD_COUNT; i++) {
+        fields[i] = PyDict_GetItemWithError(event, field_keys[i]);
+        if (fields[i] == NULL && PyErr_Occurred())
+            return NULL;
+    }
     flags = inspect(ring, fields);
     if (flags < 0)
         return PyLong_FromLong(flags);
@@ -172,44 +184,62 @@ push(PyObject *self, PyObject *payload, PyObject *const *fields)
         ring, bytes, (uint64_t)length, (unsigned)flags, now_ms()));
 }
 
+/*
+ * push_dict(payload, event): push what the caller has encoded.
+ */
 static PyObject *
 push_dict(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    PyObject *fields[FIELD_COUNT];
-    int i;
-
     if (nargs != 2 || !PyDict_Check(args[1])) {
         PyErr_SetString(PyExc_TypeError,
                         "push_dict takes the payload and the event's dict");
         return NULL;
     }
-    for (i = 0; i < FIELD_COUNT; i++) {
-        fields[i] = PyDict_GetItemWithError(args[1], field_keys[i]);
-        if (fields[i] == NULL && PyErr_Occurred())
-            return NULL;
-    }
-    return push(self, args[0], fields);
+    return push(self, args[0], args[1]);
 }
 
+/*
+ * push_event(event): encode and push in one call. Whatever the encoder
+ * refuses is RA_UNCLEAN: the careful road finds out why.
+ */
 static PyObject *
-push_fields(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+push_event(PyObject *self, PyObject *event)
 {
-    PyObject *fields[FIELD_COUNT];
-    int i;
+    PyObject *payload, *answer;
 
-    if (nargs != FIELD_COUNT + 1) {
-        PyErr_SetString(PyExc_TypeError,
-                        "push_fields takes the payload, event_type, user_id, "
-                        "device_id, time, insert_id and library");
-        return NULL;
+    if (!PyDict_Check(event))
+        return PyLong_FromLong(RA_UNCLEAN);
+    payload = PyObject_CallFunctionObjArgs(encoder, event, Py_None,
+                                           encoder_option, NULL);
+    if (payload == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return NULL; /* KeyboardInterrupt and its like. */
+        PyErr_Clear();
+        return PyLong_FromLong(RA_UNCLEAN);
     }
-    /* A struct's None is left out of the payload. */
-    for (i = 0; i < FIELD_COUNT; i++)
-        fields[i] = args[i + 1] == Py_None ? NULL : args[i + 1];
-    return push(self, args[0], fields);
+    answer = push(self, payload, event);
+    Py_DECREF(payload);
+    return answer;
 }
 
+/*
+ * The copies hold what they look at: an allocation may run the garbage
+ * collector, its finalizers are Python code, and that may change the event.
+ */
 static PyObject *copy_value(PyObject *value, int depth);
+
+/*
+ * Whether `value` is copied and not shared: a dict or list, or of a subclass
+ * (a defaultdict's copy is a dict). Most values are of the two other types,
+ * so these are told apart first.
+ */
+static int
+is_container(PyObject *value)
+{
+    if (PyUnicode_CheckExact(value) || PyLong_CheckExact(value))
+        return 0;
+    return PyDict_Check(value) || PyList_Check(value);
+}
 
 static PyObject *
 copy_list(PyObject *list, int depth)
@@ -218,8 +248,14 @@ copy_list(PyObject *list, int depth)
     PyObject *copy = PyList_New(length);
 
     for (i = 0; copy != NULL && i < length; i++) {
-        PyObject *item = copy_value(PyList_GetItem(list, i), depth);
+        PyObject *value = PyList_GetItem(list, i);
+        PyObject *item = NULL;
 
+        if (value != NULL) {
+            Py_INCREF(value);
+            item = copy_value(value, depth);
+            Py_DECREF(value);
+        }
         if (item == NULL || PyList_SetItem(copy, i, item) < 0)
             Py_CLEAR(copy);
     }
@@ -239,11 +275,15 @@ copy_dict(PyObject *dict, int depth)
         PyObject *inner;
         int failed;
 
-        if (!PyDict_CheckExact(value) && !PyList_CheckExact(value))
+        if (!is_container(value))
             continue;
+        Py_INCREF(key);
+        Py_INCREF(value);
         inner = copy_value(value, depth);
         failed = inner == NULL || PyDict_SetItem(copy, key, inner) < 0;
         Py_XDECREF(inner);
+        Py_DECREF(value);
+        Py_DECREF(key);
         if (failed)
             Py_CLEAR(copy);
     }
@@ -257,12 +297,12 @@ copy_value(PyObject *value, int depth)
         PyErr_SetString(PyExc_ValueError, "nested deeper than 100 levels");
         return NULL;
     }
-    if (PyDict_CheckExact(value))
-        return copy_dict(value, depth + 1);
-    if (PyList_CheckExact(value))
-        return copy_list(value, depth + 1);
-    Py_INCREF(value);
-    return value;
+    if (!is_container(value)) {
+        Py_INCREF(value);
+        return value;
+    }
+    return PyDict_Check(value) ? copy_dict(value, depth + 1)
+                               : copy_list(value, depth + 1);
 }
 
 static PyObject *
@@ -299,7 +339,7 @@ check_id(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 static PyMethodDef push_methods[] = {
     {"push_dict", FASTCALL(push_dict), METH_FASTCALL, NULL},
-    {"push_fields", FASTCALL(push_fields), METH_FASTCALL, NULL},
+    {"push_event", push_event, METH_O, NULL},
 };
 
 static PyMethodDef free_methods[] = {
@@ -328,12 +368,14 @@ add_methods(PyObject *into, PyMethodDef *methods, size_t count, PyObject *self)
 }
 
 /*
- * ra_builtins: the builtins that need no ring, and the codes.
+ * ra_builtins: the builtins that need no ring, and the codes. Takes what
+ * encodes an event.
  *
- * => Called through ctypes.PyDLL, so with the GIL held. A dict.
+ * => Called through ctypes.PyDLL, so with the GIL held; once, at import. A
+ *    dict.
  */
 EXPORTED PyObject *
-ra_builtins(void)
+ra_builtins(PyObject *encode, PyObject *option)
 {
     static const struct {
         const char *name;
@@ -354,6 +396,13 @@ ra_builtins(void)
     };
     PyObject *into = PyDict_New();
     size_t i;
+
+    Py_INCREF(encode);
+    Py_INCREF(option);
+    Py_XDECREF(encoder);
+    Py_XDECREF(encoder_option);
+    encoder = encode;
+    encoder_option = option;
 
     if (into == NULL ||
         add_methods(into, free_methods, COUNT(free_methods), NULL) < 0)

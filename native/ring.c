@@ -94,6 +94,8 @@
  *        `free_cache`                     thread): acquire load  second hand
  *   E4   commit: seq_cst add to `pushed`  arm: seq_cst load      see "Waking"
  *   E5   arm: seq_cst store of `armed`    commit: seq_cst load   see "Waking"
+ *   E6   commit: the add of E4            pushed: acquire load   READY, for a
+ *                                                                later claim
  */
 #include "ring.h"
 
@@ -247,20 +249,24 @@ ra_ring_push(struct ra_ring *ring, const void *payload, uint64_t length,
 
 /*
  * Whether `word` heads a record or pad of ours at `position`: its stamp is
- * right, and a record ends inside the lap.
+ * right, and a record ends inside the lap and at or before the tail.
  */
 static int
 is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word)
 {
     uint64_t room = ring->capacity - (position & ring->mask);
+    uint64_t span;
 
     if ((uint32_t)(word >> 32) != ra_stamp(position))
         return 0;
     if (ra_state(word) != RA_READY)
         return ra_state(word) == RA_PAD || ra_state(word) == RA_WRITING;
-    return room > RA_RECORD_HEADER &&
-           record_at(ring, position)->length <= ring->max_payload &&
-           ra_span(record_at(ring, position)->length) <= room;
+    if (room < RA_RECORD_HEADER)
+        return 0;
+    span = ra_span(record_at(ring, position)->length);
+    /* relaxed: E1 carries the `tail` of the record's own reservation. */
+    return span <= room &&
+           position + span <= load_relaxed(&ring->region->tail);
 }
 
 static uint64_t
@@ -288,10 +294,16 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
         uint64_t word = load_acquire(&record->word); /* E1 */
         uint64_t cost;
 
-        if (word == 0 || ra_state(word) == RA_WRITING)
+        if (word == 0)
             break;
-        if (!is_plausible(ring, at, word))
-            return RA_CORRUPT;
+        if (!is_plausible(ring, at, word)) {
+            /* The sound records before it are handed out first. */
+            if (claim->count == 0)
+                return RA_CORRUPT;
+            break;
+        }
+        if (ra_state(word) == RA_WRITING)
+            break;
         if (ra_state(word) == RA_PAD) {
             at = lap_end(ring, at);
             continue;
@@ -305,7 +317,7 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
         at += ra_span(record->length);
         claim->end = at;
     }
-    RA_ASSERT(claim->end <= limit);
+    RA_ASSERT(claim->count == 0 || claim->end <= limit);
     ring->claim = claim->end;
     return (int64_t)claim->count;
 }
@@ -329,7 +341,11 @@ ra_ring_release(struct ra_ring *ring, uint64_t end)
     uint64_t length = end - start;
     uint64_t first = ring->capacity - from;
 
-    RA_ASSERT(end <= ring->claim && length <= ring->capacity);
+    /* True of no claimed `end` but in the child of a fork that a consumer
+       made between claim and release: its region has been wiped. */
+    if (length > ring->capacity)
+        return;
+    RA_ASSERT(end <= ring->claim);
 
     /* `head` moves first: whoever finds the region after a death in the
        middle of the zeroing knows that [free, head) holds nothing. */
@@ -363,14 +379,14 @@ ra_ring_disarm(struct ra_ring *ring)
     store_seq_cst(&ring->region->armed, 0);
 }
 
-/* relaxed, all four: readings for statistics and for limits that tolerate
-   an older value. */
-
 uint64_t
 ra_ring_pushed(const struct ra_ring *ring)
 {
-    return load_relaxed(&ring->region->pushed);
+    return load_acquire(&ring->region->pushed); /* E6 */
 }
+
+/* relaxed, all three: readings for statistics and for limits that tolerate
+   an older value. */
 
 uint64_t
 ra_ring_refused(const struct ra_ring *ring)

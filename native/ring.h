@@ -114,8 +114,9 @@ int64_t ra_ring_push(struct ra_ring *ring, const void *payload,
  *    `max_count` records, and before the record whose spliced form would
  *    bring the sum above `max_bytes` (each costs its payload and
  *    `overhead` bytes); the first record is taken whatever its size.
- * => Number of records, 0 if none is ready, RA_CORRUPT if a header is none
- *    of ours. Claimed records stay in place until ra_ring_release().
+ * => Number of records, 0 if none is ready, RA_CORRUPT if the first header
+ *    is none of ours. Claimed records stay in place until
+ *    ra_ring_release().
  */
 int64_t ra_ring_claim(struct ra_ring *ring, uint64_t max_count,
                       uint64_t max_bytes, uint64_t overhead,
@@ -132,7 +133,8 @@ uint64_t ra_ring_next(const struct ra_ring *ring, uint64_t position);
 /*
  * ra_ring_release: give back everything before `end`.
  *
- * => The one consumer; `end` was claimed, and calls go upwards.
+ * => The one consumer; `end` was claimed, and calls go upwards. Harmless
+ *    in a child whose region the fork has wiped.
  */
 void ra_ring_release(struct ra_ring *ring, uint64_t end);
 
@@ -140,15 +142,21 @@ void ra_ring_release(struct ra_ring *ring, uint64_t end);
  * ra_ring_arm: ask to be woken by the push that brings the number of
  * records ever pushed to `count`, or the tail to `tail` (best effort).
  *
- * => The one consumer. 1 if `count` has been reached already: then nothing
- *    is armed and there is something to claim.
+ * => The one consumer. 1 if either has been reached already: then nothing
+ *    is armed.
+ * => To sleep until there is more: read ra_ring_pushed(), then claim until
+ *    nothing is left, then arm for one more than was read. A record whose
+ *    commit the claims did not see is counted after the reading, so it
+ *    wakes. (Pushes are counted in the order of commits, records claimed in
+ *    the order of reserves; a count of claimed records would not do.)
  */
 int ra_ring_arm(struct ra_ring *ring, uint64_t count, uint64_t tail);
 
 /* ra_ring_disarm: no push wakes the consumer any more. */
 void ra_ring_disarm(struct ra_ring *ring);
 
-/* Readings; any thread, any time. */
+/* Readings; any thread, any time. Whatever was counted in ra_ring_pushed()
+   is seen READY by a claim that follows it. */
 uint64_t ra_ring_pushed(const struct ra_ring *ring);
 uint64_t ra_ring_refused(const struct ra_ring *ring);
 uint64_t ra_ring_tail(const struct ra_ring *ring);
