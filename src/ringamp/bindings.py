@@ -14,6 +14,8 @@ import ctypes
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
+
 from ringamp import _native
 from ringamp.errors import NativeError
 
@@ -32,11 +34,17 @@ if _failed:
 # PyDLL, not CDLL: the functions touch Python objects and need the GIL.
 _dll = ctypes.PyDLL(_native.__file__)
 _dll.ra_builtins.restype = ctypes.py_object
-_dll.ra_builtins.argtypes = []
+_dll.ra_builtins.argtypes = [ctypes.py_object, ctypes.py_object]
 _dll.ra_bind.restype = ctypes.py_object
 _dll.ra_bind.argtypes = [ctypes.c_void_p, ctypes.py_object]
 
-_builtins: dict[str, Any] = _dll.ra_builtins()
+ENCODE_OPTION: Final[int] = orjson.OPT_PASSTHROUGH_DATACLASS
+"""
+Makes orjson refuse dataclasses, which then take the careful road: version
+3.13 crashes the process on one with slots of which one is not set.
+"""
+
+_builtins: dict[str, Any] = _dll.ra_builtins(orjson.dumps, ENCODE_OPTION)
 
 FULL: Final[int] = _builtins["FULL"]
 """No room in the ring."""
@@ -67,6 +75,12 @@ ID_REFUSED: Final[int] = _builtins["ID_REFUSED"]
 
 WAKE: Final = 1
 """Added to a position: the caller must wake the flusher."""
+
+UNUSUAL: Final = 7
+"""
+Positions are multiples of 8; WAKE and the codes are odd. So these bits of an
+answer say whether there is anything to do but make a receipt.
+"""
 
 copy_event: Final[Callable[[dict[str, Any]], dict[str, Any]]] = _builtins[
     "copy_event"
@@ -101,10 +115,16 @@ renew_generation: Final[Callable[[], int]] = lib.ra_generation_renew
 class Pushers(NamedTuple):
     """
     The builtins of one ring.
+
+    Attributes:
+        push_event: Encodes a dict and pushes it; UNCLEAN for all else, and
+            for what the encoder refuses.
+
+        push_dict: Pushes a dict that was encoded already.
     """
 
+    push_event: Callable[[Any], int]
     push_dict: Callable[[bytes, dict[str, Any]], int]
-    push_fields: Callable[..., int]
 
 
 def bind(ring: Any, owner: object) -> Pushers:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -25,16 +25,13 @@ from ringamp.bindings import (
     NO_ID,
     TOO_BIG,
     UNCLEAN,
+    UNUSUAL,
     WAKE,
     copy_event,
 )
 from ringamp.errors import InvalidEventError
 from ringamp.events import Event
-from ringamp.events.encoding import (
-    ENCODE_OPTION,
-    encode_dict,
-    encode_sendable,
-)
+from ringamp.events.encoding import encode, encode_sendable
 from ringamp.events.validation import (
     clean,
     event_type_fault,
@@ -42,14 +39,8 @@ from ringamp.events.validation import (
 )
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log
-from ringamp.middleware import Passage
-from ringamp.protocols import Middleware, MiddlewarePayload
 from ringamp.session import Session
 from ringamp.status import Response, Status
-
-UNUSUAL = 7
-"""Positions are multiples of 8; WAKE and the codes are odd. So these bits of
-an answer say whether there is anything to do but make a receipt."""
 
 BLOCK_STEP = 0.001
 """Seconds that a blocked call sleeps between two looks at a full ring: a
@@ -77,39 +68,42 @@ _MENDABLE = (BAD_ID, NO_ID, UNCLEAN)
 
 def log_carefully(
     session: Session,
-    event: Any,
-    extra: Any,
-    chain: Sequence[Middleware],
+    event: dict[str, Any],
     living: Callable[[], Session],
 ) -> Receipt:
     """
-    Log an event of any kind.
+    Log an event without middleware.
 
     Args:
         session: Where it goes, unless a fork has ended it.
 
         event: What the application gave.
 
-        extra: For the middleware.
-
-        chain: The middleware.
-
         living: Gives this process's session.
 
     Raises:
         InvalidEventError: Only where *strict* is set.
     """
+    receipt = end_carefully(session, _own_copy(event), living)
+    if receipt.status is Status.INVALID:
+        return refuse(session, receipt.reason or "")
+    return receipt
+
+
+def end_carefully(
+    session: Session, event: Any, living: Callable[[], Session]
+) -> Receipt:
+    """
+    Put an event that is ours to change into the ring; never raises, and
+    leaves it to the caller to count an event that is invalid.
+    """
     try:
-        fields = _own_dict(event)
-        if chain:
-            return _pass(session, fields, extra, chain, living)
-        return _emit(session, fields, living)
+        return _emit(session, as_dict(event), living)
     except InvalidEventError as error:
-        return refuse(session, str(error))
+        return Receipt(None, 0, Response(Status.INVALID, error=str(error)))
     except Exception as error:
-        if session.options.strict:
-            raise
-        return refuse(session, f"it could not be logged: {error!r}")
+        reason = f"it could not be logged: {error!r}"
+        return Receipt(None, 0, Response(Status.INVALID, error=reason))
 
 
 def refuse(session: Session, reason: str) -> Receipt:
@@ -129,46 +123,6 @@ def refuse(session: Session, reason: str) -> Receipt:
         reason,
     )
     return Receipt(None, 0, Response(Status.INVALID, error=reason))
-
-
-def _pass(
-    session: Session,
-    fields: dict[str, Any],
-    extra: Any,
-    chain: Sequence[Middleware],
-    living: Callable[[], Session],
-) -> Receipt:
-    """
-    Send an event through the middleware chain.
-    """
-    passage = Passage(chain, lambda event: _end(session, event, living))
-    try:
-        passage.advance(MiddlewarePayload(fields, extra))
-    except Exception as error:
-        session.counters.middleware_errors.bump()
-        if session.options.strict:
-            raise
-        return refuse(session, f"a middleware raised {error!r}")
-    receipt = passage.receipt
-    if receipt.status is Status.SKIPPED:
-        session.counters.skipped.bump()
-    elif receipt.status is Status.INVALID:
-        return refuse(session, receipt.reason or "")
-    return receipt
-
-
-def _end(
-    session: Session, event: Any, living: Callable[[], Session]
-) -> Receipt:
-    """
-    The chain's end. What is wrong with the event must not be raised through
-    the middleware, which might take it for its own.
-    """
-    try:
-        fields = event if type(event) is dict else _own_dict(event)
-        return _emit(session, fields, living)
-    except InvalidEventError as error:
-        return Receipt(None, 0, Response(Status.INVALID, error=str(error)))
 
 
 def _emit(
@@ -265,18 +219,17 @@ def _turn_away(session: Session) -> Receipt:
     return SHUT_DOWN
 
 
-def _own_dict(event: Any) -> dict[str, Any]:
+def as_dict(event: Any) -> dict[str, Any]:
     """
-    A dict that is ours to change, from what `log_event` was given.
+    What `log_event` was given, as a dict with the wire names.
+
+    Raises:
+        InvalidEventError: It is no event.
     """
+    if type(event) is dict:
+        return event
     if isinstance(event, Event):
         return event.to_dict()
-    if isinstance(event, dict):
-        try:
-            return copy_event(event)
-        except ValueError:
-            # Nested too deeply to copy; the encoder names where.
-            return dict(event)
     if isinstance(event, Mapping):
         return dict(event)
     raise InvalidEventError(
@@ -284,9 +237,17 @@ def _own_dict(event: Any) -> dict[str, Any]:
     )
 
 
+def _own_copy(event: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return copy_event(event)
+    except ValueError:
+        # Nested too deeply to copy; the encoder says where.
+        return dict(event)
+
+
 def _encode(fields: dict[str, Any]) -> bytes:
     try:
-        return encode_dict(fields, None, ENCODE_OPTION)
+        return encode(fields)
     except Exception:
         return encode_sendable(fields)
 

@@ -2,11 +2,12 @@
 """
 `Client`: one named instance, from the call to the ring.
 
-The road of an event has two lanes. The direct one is `log_event` itself:
-encode, one call into C, a receipt. Everything unusual (middleware, defaults
-to merge, opt-out, an event that the encoder or the core refuses, a full
-ring, a fork since the last event) takes the careful one,
-`ringamp.careful`, which may cost more and never raises either.
+The road of an event has three lanes. The direct one is in `log_event` itself:
+one call into C that encodes and pushes, a receipt. With middleware there is
+the chain before that (`ringamp.middleware`). Everything unusual (defaults to
+merge, opt-out, an event that the encoder or the core refuses, a full ring, a
+fork since the last event) takes the careful one (`ringamp.careful`), which
+may cost more and never raises either.
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ from threading import Lock
 from typing import Any
 
 from ringamp.bindings import (
-    UNCLEAN,
+    UNUSUAL,
     WAKE,
+    copy_event,
     generation,
     renew_generation,
 )
 from ringamp.careful import (
     NOT_INITIALISED,
     OPTED_OUT,
-    UNUSUAL,
+    as_dict,
+    end_carefully,
     log_carefully,
     refuse,
 )
 from ringamp.clock import Clock, SystemClock
 from ringamp.counters import Stats
-from ringamp.errors import OptionsError
+from ringamp.errors import InvalidEventError, OptionsError
 from ringamp.events import (
     Event,
     Identify,
@@ -42,9 +45,9 @@ from ringamp.events import (
     revenue_event,
     set_group_event,
 )
-from ringamp.events.encoding import ENCODE_OPTION, encode_dict
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log, set_level
+from ringamp.middleware import MiddlewareLane, Passage
 from ringamp.options import Options, check_api_key
 from ringamp.protocols import Middleware
 from ringamp.session import Blueprint, Session
@@ -72,6 +75,8 @@ class Client:
         self._session: Session | None = None
         # The session, while events may take the direct lane.
         self._direct: Session | None = None
+        # The middleware, while events may go through it.
+        self._lane: MiddlewareLane | None = None
         self._locks: dict[int, Lock] = {}
 
     def __repr__(self) -> str:
@@ -197,21 +202,35 @@ class Client:
         """
         session = self._direct
         if session is not None:
-            try:
-                fields = event if type(event) is dict else _fields(event)
-                at = session.push_dict(
-                    encode_dict(fields, None, ENCODE_OPTION),
-                    fields,
-                )
-            except Exception:
-                # The encoder refuses it; the careful lane finds out why.
-                at = UNCLEAN
+            at = session.push_event(
+                event.to_dict() if type(event) is Event else event,
+            )
             if not at & UNUSUAL:
                 return Receipt(session.outcomes, at)
             if at > 0:
                 session.wake()
                 return Receipt(session.outcomes, at - WAKE)
-        return self._log_carefully(event, extra)
+            return self._log_carefully(event, extra)
+        lane = self._lane
+        if lane is None or type(event) is not dict:
+            return self._log_carefully(event, extra)
+        try:
+            own = copy_event(event)
+        except ValueError:
+            # Nested too deeply to copy; the encoder says where.
+            own = dict(event)
+        passage = Passage(own, extra, lane)
+        try:
+            lane.first(
+                passage,
+                passage.finish if lane.length == 1 else passage.advance,
+            )
+        except Exception as error:
+            return lane.fail(error)
+        position = passage.position
+        if position & UNUSUAL:
+            return lane.conclude(passage.receipt)
+        return Receipt(lane.outcomes, position)
 
     def identify(
         self,
@@ -415,14 +434,19 @@ class Client:
         """
         Decide whether events may take the direct lane; under the lock.
         """
+        self._direct = self._lane = None
         session = self._session
-        may = (
-            session is not None
-            and not self._opt_out
-            and not self._chain
-            and not session.has_defaults
-        )
-        self._direct = session if may else None
+        if session is None or self._opt_out:
+            return
+        if self._chain:
+            self._lane = MiddlewareLane(
+                session,
+                self._chain,
+                self._end_carefully,
+                refuse,
+            )
+        elif not session.has_defaults:
+            self._direct = session
 
     def _renew(self, session: Session) -> Session:
         """
@@ -467,7 +491,16 @@ class Client:
         if self._opt_out:
             session.counters.skipped.bump()
             return OPTED_OUT
-        return log_carefully(session, event, extra, self._chain, self._living)
+        try:
+            fields = as_dict(event)
+        except InvalidEventError as error:
+            return refuse(session, str(error))
+        if self._lane is not None:
+            return self.log_event(fields, extra)
+        return log_carefully(session, fields, self._living)
+
+    def _end_carefully(self, session: Session, event: Any) -> Receipt:
+        return end_carefully(session, event, self._living)
 
     def _living(self) -> Session:
         """
@@ -484,13 +517,3 @@ class Client:
     setGroup = set_group
     addEventMiddleware = add_event_middleware
     getOptions = get_options
-
-
-def _fields(event: Any) -> dict[str, Any]:
-    """
-    The fields of an `Event`; of anything else, nothing for the direct lane.
-    """
-    if type(event) is not Event:
-        raise TypeError
-    fields: dict[str, Any] = event.to_dict()
-    return fields

@@ -72,8 +72,8 @@ class Session:
             library=LIBRARY.encode(),
         )
         self.generation = self.ring.generation
+        self.push_event = self.ring.push_event
         self.push_dict = self.ring.push_dict
-        self.push_fields = self.ring.push_fields
         self.outcomes = Outcomes(self.generation)
         self.has_defaults = (
             options.plan is not None or options.ingestion_metadata is not None

@@ -22,12 +22,8 @@ import orjson
 import pytest
 
 from ringamp.errors import InvalidEventError
-from ringamp.events.encoding import (
-    ENCODE_OPTION,
-    encode_dict,
-    encode_sendable,
-    encode_struct,
-)
+from ringamp.events import encoding
+from ringamp.events.encoding import encode_sendable
 from ringamp.events.event import Event
 from ringamp.events.plan import Plan
 from ringamp.events.properties import MAX_DEPTH
@@ -203,8 +199,8 @@ def encode(event):
     """
     try:
         if isinstance(event, Event):
-            return encode_struct(event)
-        return encode_dict(event, None, ENCODE_OPTION)
+            return encoding.encode(event.to_dict())
+        return encoding.encode(event)
     except Exception:
         return encode_sendable(event)
 
@@ -344,7 +340,7 @@ def test_depth_counts_from_the_properties():
     """
     event = {"event_properties": {"p": nested(MAX_DEPTH - 1)}}
 
-    assert encode_sendable(event) == encode_dict(event)
+    assert encode_sendable(event) == encode(event)
 
 
 def test_the_same_value_twice_is_no_circle():

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 
 from ringamp.errors import InvalidEventError
 from ringamp.events.encoding import (
-    ENCODE_OPTION,
-    encode_dict,
+    encode,
     encode_sendable,
-    encode_struct,
 )
 from ringamp.events.event import Event
 
@@ -103,9 +101,9 @@ def test_both_roads_agree(given_properties):
     fields = {"event_type": "t", "event_properties": given_properties}
     event = Event("t", event_properties=given_properties)
 
-    fast = outcome(encode_dict, fields, None, ENCODE_OPTION)
+    fast = outcome(encode, fields)
 
-    assert outcome(encode_struct, event) == fast
+    assert outcome(encode, event.to_dict()) == fast
     if fast is not None:
         assert fast == encode_sendable(fields) == encode_sendable(event)
 

@@ -29,7 +29,7 @@ class Ring:
     """
     The ring of one process.
 
-    *push_dict* and *push_fields* may be called by any thread at any time.
+    *push_event* and *push_dict* may be called by any thread at any time.
     They answer a position, with `WAKE` added where the caller must wake the
     flusher, or a code of `bindings`. All other methods that change anything
     belong to the one thread that flushes.
@@ -78,7 +78,7 @@ class Ring:
         self._claim: Any = ffi.new("struct ra_claim *")
         self._spare: list[bytearray] = []
         self.claimed = 0
-        self.push_dict, self.push_fields = bind(
+        self.push_event, self.push_dict = bind(
             self._ring,
             (self._ring, self._region),
         )

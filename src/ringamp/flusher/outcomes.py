@@ -240,41 +240,41 @@ class Receipt(msgspec.Struct, gc=False, frozen=True, repr_omit_defaults=True):
 
     _outcomes: Outcomes | None
     _position: int
-    _response: Response | None = None
+    _known: Response | None = None
 
     @property
     def status(self) -> Status:
         """
         QUEUED, or why the event was not queued: SKIPPED, INVALID, DROPPED.
         """
-        if self._response is None:
+        if self._known is None:
             return Status.QUEUED
-        return self._response.status
+        return self._known.status
 
     @property
     def reason(self) -> str | None:
         """
         Why the event was not queued, in words; None if it was.
         """
-        return None if self._response is None else self._response.error
+        return None if self._known is None else self._known.error
 
     @property
     def response(self) -> Response | None:
         """
         The final response, None while there is none.
         """
-        if self._response is not None or self._outcomes is None:
-            return self._response
+        if self._known is not None or self._outcomes is None:
+            return self._known
         return self._outcomes.lookup(self._position)
 
     def future(self) -> concurrent.futures.Future[Response]:
         """
         A future of the final response.
         """
-        if self._response is None and self._outcomes is not None:
+        if self._known is None and self._outcomes is not None:
             return self._outcomes.future(self._position)
         future: _Future = concurrent.futures.Future()
-        future.set_result(self._response or FORGOTTEN)
+        future.set_result(self._known or FORGOTTEN)
         return future
 
     def result(self, timeout: float | None = None) -> Response:
