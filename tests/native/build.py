@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""
+Compile and run the C tests: by pytest (`test_native.py`), for mutants
+(`mutations.py`), and by hand in their long forms:
+
+    python tests/native/build.py stress -- --records 20000000
+    python tests/native/build.py stress --sanitize thread -- --records 20000000
+    python tests/native/build.py stress -- --laps 655360 --start 34357641216
+    python tests/native/build.py wrap -- 100000
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+NATIVE = HERE.parents[1] / "native"
+
+FLAGS = [
+    "-std=c11",
+    "-O2",
+    "-g",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-pedantic",
+    "-DRA_DEBUG",
+    "-pthread",
+]
+
+SANITIZERS = {
+    "none": [],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-fsanitize=thread"],
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """
+    A C test: the sources of the core that it is linked with.
+    """
+
+    sources: tuple[str, ...]
+    source: str = ""
+    flags: tuple[str, ...] = ()
+
+
+PROGRAMS = {
+    "ring": Program(("ring.c",)),
+    "claim": Program(("ring.c",)),
+    # Compiles ring.c into itself, with its shared accesses looked at.
+    "order": Program(()),
+    "wake": Program(("ring.c",)),
+    "wrap": Program(("ring.c",)),
+    "splice": Program(("ring.c", "splice.c")),
+    "idcheck": Program(("idcheck.c",)),
+    "generation": Program(("ring.c", "generation.c")),
+    # The same where the kernel does not wipe.
+    "generation_no_wipe": Program(
+        ("ring.c", "generation.c"),
+        source="generation",
+        flags=("-Dmadvise=no_madvise",),
+    ),
+    "stress": Program(("ring.c",)),
+}
+
+
+def compilers() -> list[str]:
+    """
+    Say which C compilers this machine has.
+    """
+    return [name for name in ("gcc", "clang") if shutil.which(name)]
+
+
+def compile_program(
+    name: str,
+    folder: Path,
+    *,
+    compiler: str | None = None,
+    sanitizer: str = "none",
+    native: Path = NATIVE,
+) -> Path:
+    """
+    Compile a test against the core in *native*; a warning is an error.
+
+    Raises:
+        subprocess.CalledProcessError: The compiler refused.
+    """
+    program = PROGRAMS[name]
+    target = folder / f"t_{name}"
+    command = [
+        compiler or compilers()[0],
+        *FLAGS,
+        *program.flags,
+        *SANITIZERS[sanitizer],
+        f"-I{native}",
+        str(HERE / f"t_{program.source or name}.c"),
+        *(str(native / source) for source in program.sources),
+        "-o",
+        str(target),
+    ]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return target
+
+
+def has_sanitizer(compiler: str, sanitizer: str, folder: Path) -> bool:
+    """
+    Say whether a program with this sanitizer can be linked and run.
+    """
+    source = folder / "probe.c"
+    source.write_text("int main(void) { return 0; }\n", encoding="utf-8")
+    probe = folder / "probe"
+    built = subprocess.run(
+        [compiler, *SANITIZERS[sanitizer], str(source), "-o", str(probe)],
+        check=False,
+        capture_output=True,
+    )
+    if built.returncode != 0:
+        return False
+    ran = subprocess.run([str(probe)], check=False, capture_output=True)
+    return ran.returncode == 0
+
+
+def main() -> int:
+    """
+    Compile one test and run it with the arguments after `--`.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", choices=sorted(PROGRAMS))
+    parser.add_argument("--sanitize", choices=SANITIZERS, default="none")
+    parser.add_argument("--compiler", default=None)
+    parser.add_argument("arguments", nargs="*")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = compile_program(
+                options.program,
+                Path(folder),
+                compiler=options.compiler,
+                sanitizer=options.sanitize,
+            )
+        except subprocess.CalledProcessError as error:
+            sys.stderr.write(error.stderr)
+            return 2
+        command = [str(path), *options.arguments]
+        return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
