@@ -13,7 +13,7 @@ may cost more and never raises either.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Lock
 from typing import Any
@@ -36,28 +36,21 @@ from ringamp.careful import (
 from ringamp.clock import Clock, SystemClock
 from ringamp.counters import Stats
 from ringamp.errors import InvalidEventError, OptionsError
-from ringamp.events import (
-    Event,
-    Identify,
-    Revenue,
-    group_identify_event,
-    identify_event,
-    revenue_event,
-    set_group_event,
-)
+from ringamp.events import Event
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log, set_level
 from ringamp.middleware import MiddlewareLane, Passage
 from ringamp.options import Options, check_api_key
 from ringamp.protocols import Middleware
 from ringamp.session import Blueprint, Session
+from ringamp.shorthands import Shorthands
 from ringamp.status import SKIPPED_RESPONSE, Response
 from ringamp.transport.payload import Envelope
 
 _MISSING_STATS = Stats(**dict.fromkeys(Stats.__struct_fields__, 0))
 
 
-class Client:
+class Client(Shorthands):
     """
     One named instance: logs events and sends them in the background.
 
@@ -232,124 +225,6 @@ class Client:
             return lane.conclude(passage.receipt)
         return Receipt(lane.outcomes, position)
 
-    def identify(
-        self,
-        user_id: str | None,
-        device_id: str | None,
-        identify: Identify,
-    ) -> Receipt:
-        """
-        Change properties of a user.
-
-        Args:
-            user_id: Whose; None if *device_id* says it.
-
-            device_id: Whose; None if *user_id* says it.
-
-            identify: The operations.
-
-        Returns:
-            The receipt of the `$identify` event.
-
-        .. versionadded:: 0.1.0
-        """
-        return self._log_built(identify_event, user_id, device_id, identify)
-
-    def group_identify(
-        self,
-        group_type: str,
-        group_name: str | list[str],
-        identify: Identify,
-        *,
-        user_id: str | None = None,
-        device_id: str | None = None,
-    ) -> Receipt:
-        """
-        Change properties of a group, such as a company.
-
-        Args:
-            group_type: The kind of group, for example "company".
-
-            group_name: Which group.
-
-            identify: The operations; groups accept set, set_once, add,
-                append, prepend and unset.
-
-            user_id: Who is logged as the event's user, if anybody.
-
-            device_id: The same.
-
-        Returns:
-            The receipt of the `$groupidentify` event.
-
-        .. versionadded:: 0.1.0
-        """
-        return self._log_built(
-            group_identify_event,
-            group_type,
-            group_name,
-            identify,
-            user_id,
-            device_id,
-        )
-
-    def set_group(
-        self,
-        group_type: str,
-        group_name: str | list[str],
-        *,
-        user_id: str | None = None,
-        device_id: str | None = None,
-    ) -> Receipt:
-        """
-        Make a user a member of a group.
-
-        Args:
-            group_type: The kind of group, for example "company".
-
-            group_name: Which group, or which groups.
-
-            user_id: Who; None if *device_id* says it.
-
-            device_id: Who; None if *user_id* says it.
-
-        Returns:
-            The receipt of the `$identify` event.
-
-        .. versionadded:: 0.1.0
-        """
-        return self._log_built(
-            set_group_event,
-            group_type,
-            group_name,
-            user_id,
-            device_id,
-        )
-
-    def revenue(
-        self,
-        revenue: Revenue,
-        *,
-        user_id: str | None = None,
-        device_id: str | None = None,
-    ) -> Receipt:
-        """
-        Log a purchase or a refund.
-
-        Args:
-            revenue: What was paid.
-
-            user_id: By whom; None if *device_id* says it.
-
-            device_id: By whom; None if *user_id* says it.
-
-        Returns:
-            The receipt of the revenue event.
-
-        .. versionadded:: 0.1.0
-        """
-        return self._log_built(revenue_event, revenue, user_id, device_id)
-
     def add_event_middleware(self, middleware: Middleware) -> Client:
         """
         Let every event from now on pass through *middleware*.
@@ -463,10 +338,9 @@ class Client:
             self._choose_lane()
             return self._session
 
-    def _log_built(self, build: Any, *args: Any) -> Receipt:
-        """
-        Log the event that *build* makes.
-        """
+    def _log_built(
+        self, build: Callable[..., dict[str, Any]], *args: Any
+    ) -> Receipt:
         try:
             event = build(*args)
         except (TypeError, ValueError) as error:
@@ -513,7 +387,5 @@ class Client:
 
     # camelCase twins for users coming from @amplitude/node.
     logEvent = log_event
-    groupIdentify = group_identify
-    setGroup = set_group
     addEventMiddleware = add_event_middleware
     getOptions = get_options
