@@ -37,9 +37,9 @@ class Payload(Protocol):
         """
 
     @property
-    def body(self) -> bytes | bytearray | memoryview:
+    def body(self) -> bytes:
         """
-        The JSON, ready to send; valid until `Transport.send_payload` returns.
+        The JSON, ready to send.
 
         The API key is in it: never log it.
         """

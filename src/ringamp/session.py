@@ -126,7 +126,7 @@ class Session:
             retry,
             envelope,
             options,
-            lends_events=options.transport_class is not None,
+            is_custom=options.transport_class is not None,
         )
 
     def has_room(self, length: int) -> bool:

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ringamp.buffer import Batch
+from ringamp.buffer import Batch, LazyEvents
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry.decision import (
@@ -86,6 +86,17 @@ def guarded(call: Callable[[], Any], giver: object) -> Response:
 class PolicyExchange:
     """
     A transport and a pure policy.
+
+    Args:
+        transport: Has `send_payload`.
+
+        policy: Says what an answer means.
+
+        envelope: Brings the headers.
+
+        options: Bring the URL.
+
+        is_custom: Whether the transport is the user's.
     """
 
     def __init__(
@@ -95,14 +106,15 @@ class PolicyExchange:
         envelope: Envelope,
         options: Options,
         *,
-        lends_events: bool,
+        is_custom: bool,
     ) -> None:
         self._transport = transport
         self._policy = policy
         self._headers = envelope.headers
         self._url = options.url
         self.keep_newest = policy.keep_newest
-        self.lends_events = lends_events
+        self._is_custom = is_custom
+        self.lends_events = False
 
     def send(
         self, batch: Batch, timeout: float
@@ -110,11 +122,14 @@ class PolicyExchange:
         """
         Send *batch* and ask the policy.
         """
+        # A user's transport may keep what it was given, and most HTTP
+        # libraries take bytes alone.
+        body = bytes(batch.body) if self._is_custom else batch.body
         payload = Payload(
             self._url,
-            batch.body,
+            body,
             self._headers,
-            batch.events(),
+            LazyEvents(body, batch.offsets),
             timeout,
         )
         response = guarded(
