@@ -37,9 +37,9 @@ class Payload(Protocol):
         """
 
     @property
-    def body(self) -> bytes:
+    def body(self) -> bytes | bytearray | memoryview:
         """
-        The JSON, ready to send.
+        The JSON, ready to send; for a transport of the user's always bytes.
 
         The API key is in it: never log it.
         """
