@@ -144,11 +144,11 @@ void ra_ring_release(struct ra_ring *ring, uint64_t end);
  *
  * => The one consumer. 1 if either has been reached already: then nothing
  *    is armed.
- * => To sleep until there is more: read ra_ring_pushed(), then claim until
- *    nothing is left, then arm for one more than was read. A record whose
- *    commit the claims did not see is counted after the reading, so it
- *    wakes. (Pushes are counted in the order of commits, records claimed in
- *    the order of reserves; a count of claimed records would not do.)
+ * => To sleep until there is more, claim until nothing is left and arm for
+ *    one more than the records claimed so far. It answers 1 also while the
+ *    next record is still being written and a later one is committed; who
+ *    would not spin for that instant reads ra_ring_pushed() before the
+ *    claims, and arms for one more than that.
  */
 int ra_ring_arm(struct ra_ring *ring, uint64_t count, uint64_t tail);
 

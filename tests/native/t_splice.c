@@ -121,6 +121,23 @@ events_are_joined_and_found_again(void)
 }
 
 static void
+each_event_has_an_insert_id_of_its_own(void)
+{
+    struct ra_ring ring;
+    struct ra_claim claim;
+
+    ring_new(&ring, SMALLEST, SMALLEST - 32);
+    push_text(&ring, "{\"a\":1}", RA_LACKS_INSERT_ID, 0);
+    push_text(&ring, "{\"a\":1}", RA_LACKS_INSERT_ID, 0);
+    push_text(&ring, "{\"a\":1}", RA_LACKS_INSERT_ID, 0);
+    check_body(splice_all(&ring, &claim),
+               "[{\"insert_id\":\"" RING_TEXT "-0000000001vv0\",\"a\":1},"
+               "{\"insert_id\":\"" RING_TEXT "-0000000002000\",\"a\":1},"
+               "{\"insert_id\":\"" RING_TEXT "-0000000002010\",\"a\":1}]");
+    ring_drop(&ring);
+}
+
+static void
 nothing_claimed_is_an_empty_list(void)
 {
     struct ra_ring ring;
@@ -226,6 +243,7 @@ main(void)
 {
     RUN(flags_say_what_is_added);
     RUN(events_are_joined_and_found_again);
+    RUN(each_event_has_an_insert_id_of_its_own);
     RUN(nothing_claimed_is_an_empty_list);
     RUN(bound_holds_for_the_longest_values);
     RUN(overhead_of_a_claim_bounds_the_body);

@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: MIT
+"""
+The mutations: one small wrong change each, and the test that must notice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """
+    A change of *old* to *new* in one file of the core.
+
+    Attributes:
+        program: The C test of `build.PROGRAMS` that must fail; or `model`
+            for `wake_model.py`, or `hotpath` for `test_hotpath.py`.
+
+        sanitizer: What the test is built with.
+
+        is_short: Whether pytest runs it; the whole list is for the script.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    program: str
+    sanitizer: str = "none"
+    is_short: bool = False
+
+
+READY = "ra_header_word(slot->position, flags,"
+ZERO_FIRST = "    memset(region->data + from, 0, first);\n"
+ZERO_REST = "    memset(region->data, 0, length - first);\n"
+FREE = "    store_release(&region->free, end); /* E2 */\n"
+HEAD = "    store_release(&region->head, end);\n"
+BARRIER = "    compiler_barrier();\n    if (first > length)\n"
+FIRST = "        first = length;\n"
+LENGTH = "    record->length = (uint32_t)length;\n"
+PUT_REST = "to = put(to, record->payload + 1, record->length - 1u);"
+
+ORDERS = [
+    Mutation(
+        "READY stored relaxed",
+        "ring.c",
+        f"store_release(&record->word, {READY}",
+        f"store_relaxed(&record->word, {READY}",
+        "stress",
+        "thread",
+    ),
+    Mutation(
+        "header loaded relaxed in claim",
+        "ring.c",
+        "word = load_acquire(&record->word);",
+        "word = load_relaxed(&record->word);",
+        "stress",
+        "thread",
+    ),
+    Mutation(
+        "free stored relaxed",
+        "ring.c",
+        FREE,
+        FREE.replace("release", "relaxed"),
+        "stress",
+        "thread",
+    ),
+    Mutation(
+        "free loaded relaxed",
+        "ring.c",
+        "free = load_acquire(&region->free); ",
+        "free = load_relaxed(&region->free); ",
+        "stress",
+        "thread",
+    ),
+    Mutation(
+        "armed stored with release",
+        "ring.c",
+        "store_seq_cst(&region->armed, count);",
+        "store_release(&region->armed, count);",
+        "wake",
+    ),
+    Mutation(
+        "armed stored with release (model)",
+        "ring.c",
+        "store_seq_cst(&region->armed, count);",
+        "store_release(&region->armed, count);",
+        "model",
+        is_short=True,
+    ),
+    Mutation(
+        "pushed loaded with acquire in arm",
+        "ring.c",
+        "load_seq_cst(&region->pushed) < count",
+        "load_acquire(&region->pushed) < count",
+        "model",
+    ),
+    Mutation(
+        "pushed added to relaxed",
+        "ring.c",
+        "add_seq_cst(&region->pushed, 1)",
+        "add_relaxed(&region->pushed, 1)",
+        "model",
+    ),
+    Mutation(
+        "armed loaded with acquire in commit",
+        "ring.c",
+        "armed = load_seq_cst(&region->armed);",
+        "armed = load_acquire(&region->armed);",
+        "model",
+    ),
+]
+
+RESERVE = [
+    Mutation(
+        "tail not read again before FULL",
+        "ring.c",
+        "if (seen != tail) {",
+        "if (seen != tail && 0) {",
+        "order",
+        is_short=True,
+    ),
+    Mutation(
+        "FULL consumes, as with fetch-and-add",
+        "ring.c",
+        "add_relaxed(&region->refused, 1);",
+        "add_relaxed(&region->refused, 1);\n"
+        "                add_relaxed(&region->tail, pad + span);",
+        "ring",
+        is_short=True,
+    ),
+    Mutation(
+        "free not looked at before FULL",
+        "ring.c",
+        "free = load_acquire(&region->free); ",
+        "free = load_acquire(&region->free_cache); ",
+        "ring",
+    ),
+    Mutation(
+        "one byte too many in a full ring",
+        "ring.c",
+        "            if (tail + pad + span - free > ring->capacity) {\n"
+        "                /* relaxed: a statistic. */",
+        "            if (tail + pad + span - free > ring->capacity + 8) {\n"
+        "                /* relaxed: a statistic. */",
+        "ring",
+    ),
+    Mutation(
+        "pad not stored",
+        "ring.c",
+        "store_release(&record_at(ring, tail)->word,\n"
+        "                      ra_header_word(tail, 0, RA_PAD)); /* E1 */",
+        "(void)0;",
+        "ring",
+    ),
+    Mutation(
+        "record crosses the end of the lap",
+        "ring.c",
+        "pad = span <= to_end ? 0 : to_end;",
+        "pad = span <= to_end + 8 ? 0 : to_end;",
+        "ring",
+    ),
+    Mutation(
+        "stamp the same everywhere",
+        "region.h",
+        "return (uint32_t)(mixed >> 32) | 1u;",
+        "return (uint32_t)(mixed & 0) | 1u;",
+        "claim",
+        is_short=True,
+    ),
+    Mutation(
+        "stamp from the position's low half",
+        "region.h",
+        "(position >> 3) * UINT64_C(0x9E3779B97F4A7C15);",
+        "(position % 65536 >> 3) * UINT64_C(0x9E3779B97F4A7C15);",
+        "wrap",
+    ),
+    Mutation(
+        "READY before the length is there",
+        "ring.c",
+        LENGTH + "    record->time_ms = time_ms;\n"
+        f"    store_release(&record->word, {READY}\n"
+        "                                                "
+        "RA_READY)); /* E1 */\n",
+        "    record->time_ms = time_ms;\n"
+        f"    store_release(&record->word, {READY}\n"
+        "                                                "
+        "RA_READY)); /* E1 */\n" + LENGTH,
+        "order",
+    ),
+]
+
+CONSUMER = [
+    Mutation(
+        "no lap guard in claim",
+        "ring.c",
+        "while (claim->count < max_count && at < limit) {",
+        "while (claim->count < max_count && limit != 0) {",
+        "claim",
+        is_short=True,
+    ),
+    Mutation(
+        "claim goes on at WRITING",
+        "ring.c",
+        "        if (ra_state(word) == RA_WRITING)\n            break;\n",
+        "",
+        "claim",
+    ),
+    Mutation(
+        "claim past the tail",
+        "ring.c",
+        "return span <= room &&\n"
+        "           position + span <= load_relaxed(&ring->region->tail);",
+        "return span <= room;",
+        "claim",
+    ),
+    Mutation(
+        "sound records before a corrupt one withheld",
+        "ring.c",
+        "            if (claim->count == 0)\n                return",
+        "            if (limit != 0)\n                return",
+        "claim",
+    ),
+    Mutation(
+        "empty record at the lap's end called corrupt",
+        "ring.c",
+        "if (room < RA_RECORD_HEADER)",
+        "if (room <= RA_RECORD_HEADER)",
+        "ring",
+    ),
+    Mutation(
+        "claim one byte early",
+        "ring.c",
+        "spliced + cost > max_bytes",
+        "spliced + cost >= max_bytes",
+        "claim",
+    ),
+    Mutation(
+        "no zeroing at release",
+        "ring.c",
+        ZERO_FIRST,
+        "    (void)from;\n",
+        "claim",
+    ),
+    Mutation(
+        "no zeroing behind the lap's end",
+        "ring.c",
+        ZERO_REST,
+        "",
+        "claim",
+    ),
+    Mutation(
+        "free moves before the zeroing",
+        "ring.c",
+        ZERO_FIRST + ZERO_REST + FREE,
+        FREE + ZERO_FIRST + ZERO_REST,
+        "order",
+    ),
+    Mutation(
+        "head moves after the zeroing",
+        "ring.c",
+        HEAD + BARRIER + FIRST + ZERO_FIRST + ZERO_REST,
+        BARRIER + FIRST + ZERO_FIRST + ZERO_REST + HEAD,
+        "order",
+        is_short=True,
+    ),
+    Mutation(
+        "release without a guard in a wiped child",
+        "ring.c",
+        "    if (length > ring->capacity)\n        return;\n",
+        "",
+        "claim",
+    ),
+    Mutation(
+        "every late commit wakes (no swap)",
+        "ring.c",
+        "return cas_seq_cst(&region->armed, &armed, 0) ? 1 : 0;",
+        "store_seq_cst(&region->armed, 0);\n    return 1;",
+        "wake",
+    ),
+    Mutation(
+        "wakes one push late",
+        "ring.c",
+        "if (count < armed &&",
+        "if (count <= armed &&",
+        "wake",
+    ),
+    Mutation(
+        "tail wakes nobody",
+        "ring.c",
+        " &&\n        slot->position + slot->span <"
+        " load_relaxed(&region->armed_tail))",
+        ")",
+        "wake",
+    ),
+]
+
+REST = [
+    Mutation(
+        "no comma between events",
+        "splice.c",
+        "if (i > 0)\n",
+        "if (i > 1)\n",
+        "splice",
+        is_short=True,
+    ),
+    Mutation(
+        "two braces",
+        "splice.c",
+        PUT_REST,
+        "to = put(to, record->payload, record->length);",
+        "splice",
+    ),
+    Mutation(
+        "pad spliced as an event",
+        "ring.c",
+        "return ra_state(word) == RA_PAD ? lap_end(ring, position)"
+        " : position;",
+        "return ra_state(word) == RA_PAD ? position : position;",
+        "splice",
+    ),
+    Mutation(
+        "bound forgets the library",
+        "splice.c",
+        "claim->count * (RA_ADDED_MAX + library_length);",
+        "claim->count * RA_ADDED_MAX + 0 * library_length;",
+        "splice",
+    ),
+    Mutation(
+        "one insert_id for all",
+        "splice.c",
+        "            put_position(insert_id + RA_RING_TEXT + 1, at);\n",
+        "",
+        "splice",
+    ),
+    Mutation(
+        "an id missing from the list",
+        "idcheck.c",
+        '"lmy47d",  ',
+        "",
+        "idcheck",
+    ),
+    Mutation(
+        "an id's first letter missing from the quick look",
+        "idcheck.c",
+        '"anul\\"{-0"',
+        '"anul\\"{0"',
+        "idcheck",
+    ),
+    Mutation(
+        "zeros refused of users too",
+        "idcheck.c",
+        "return is_device && is_zeros",
+        "return (is_device || 1) && is_zeros",
+        "idcheck",
+    ),
+    Mutation(
+        "kernel does not wipe: a raw clone goes unseen",
+        "generation.c",
+        "wipes = ra_wipe_on_fork(page, size) == 0;",
+        "wipes = 1;",
+        "generation",
+        is_short=True,
+    ),
+    Mutation(
+        "no child handler, and no wiping kernel",
+        "generation.c",
+        "failed = pthread_atfork(NULL, NULL, after_fork_in_child);",
+        "(void)after_fork_in_child;\n    failed = 0;",
+        "generation_no_wipe",
+    ),
+    Mutation(
+        "threads that race each begin a generation",
+        "generation.c",
+        "    return seen;\n",
+        "    return add_seq_cst(&last, 1) + 1;\n",
+        "generation",
+    ),
+    Mutation(
+        "ids measured in bytes",
+        "hotpath.c",
+        "    length = PyUnicode_GetLength(id);\n",
+        "    (void)PyUnicode_AsUTF8AndSize(id, &length);\n",
+        "hotpath",
+    ),
+    Mutation(
+        "copies leak",
+        "hotpath.c",
+        "        Py_XDECREF(inner);\n",
+        "",
+        "hotpath",
+    ),
+    Mutation(
+        "no generation check in push",
+        "hotpath.c",
+        "if (ring->generation != ra_generation())",
+        "if (ring->generation != ra_generation() && length < 0)",
+        "hotpath",
+    ),
+]
+
+MUTATIONS = [*ORDERS, *RESERVE, *CONSUMER, *REST]
