@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""
+Fixtures of the process tests: one collector in a process of its own, which
+forgets everything between two tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+collector_package = pytest.importorskip("ringamp.collector")
+
+
+class Books:
+    """
+    A collector, and what it took by the tags of events.
+
+    Args:
+        process: The `CollectorProcess`.
+    """
+
+    def __init__(self, process):
+        self._process = process
+        self.url = process.url
+        self.base_url = process.base_url
+        self.summary = process.summary
+        self.requests = process.requests
+        self.add_fault = process.add_fault
+
+    def events(self):
+        """
+        Return the events that were taken.
+        """
+        address = f"{self._process.base_url}/_collector/events"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return json.load(answer)
+
+    def tags(self):
+        """
+        Count the events taken, by tag.
+        """
+        return Counter(
+            event["event_properties"]["tag"] for event in self.events()
+        )
+
+    def took_once(self, *names):
+        """
+        Say whether just the events of *names* were taken, each exactly once,
+        and no two with one insert_id.
+
+        Args:
+            *names: Pairs of a name and a count, as `workload.log` has them.
+        """
+        expected = Counter(
+            f"{name}-{number}"
+            for name, count in names
+            for number in range(count)
+        )
+        events = self.events()
+        insert_ids = {event["insert_id"] for event in events}
+        tags = self.tags()
+        assert tags - expected == Counter(), "nobody logged these"
+        assert expected - tags == Counter(), "these are missing"
+        return len(insert_ids) == len(events)
+
+
+@pytest.fixture(scope="session")
+def collector_process():
+    """
+    The collector's process, for the whole run.
+    """
+    with collector_package.CollectorProcess(
+        settings=collector_package.LENIENT, keep_events=1_000_000
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def collector(collector_process):
+    """
+    The collector, with nothing in its books.
+    """
+    collector_process.reset()
+    yield Books(collector_process)
+    collector_process.clear_faults()

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""
+Scaffolding of the process tests: start a program of its own, wait for it with
+a deadline, read what it told as JSON lines.
+
+A program is Python source. It runs in a session of its own, so that whatever
+it forked and left behind can be ended with it, and nothing else can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+
+FORK_WARNING = "ignore:This process:DeprecationWarning"
+"""Python 3.12 warns of any fork beside threads; programs do that on purpose."""
+
+
+class Run(NamedTuple):
+    """
+    How a program ended.
+
+    Attributes:
+        code: Its exit code.
+
+        told: What it and its children told, in that order.
+
+        err: Its stderr.
+
+        seconds: How long it took.
+
+        hung: Whether it outlived its deadline and was killed.
+    """
+
+    code: int
+    told: list[dict]
+    err: str
+    seconds: float
+    hung: bool
+
+    def of(self, **fields):
+        """
+        Return what was told with these values.
+        """
+        return [
+            line
+            for line in self.told
+            if all(line.get(name) == value for name, value in fields.items())
+        ]
+
+    def the(self, **fields):
+        """
+        Return the one thing that was told with these values.
+        """
+        (line,) = self.of(**fields)
+        return line
+
+
+def environment(**more):
+    """
+    Return the environment of a program, which may import `workload`.
+    """
+    path = [str(HERE), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),
+        **more,
+    }
+
+
+class Program:
+    """
+    A program that runs.
+
+    Args:
+        command: Its command line.
+
+        env: Its environment.
+
+        cwd: Its directory.
+    """
+
+    def __init__(self, command, env, cwd=None):
+        self._begin = time.monotonic()
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self):
+        """
+        The process id.
+        """
+        return self.process.pid
+
+    def kill(self):
+        """
+        End it, and all that it started.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def wait(self, deadline):
+        """
+        Wait until it and all its children have ended.
+
+        Args:
+            deadline: Seconds after which it counts as hung, and is made to
+                print its stacks and killed.
+        """
+        hung = False
+        try:
+            out, err = self.process.communicate(timeout=deadline)
+        except subprocess.TimeoutExpired:
+            hung = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGABRT)
+            try:
+                out, err = self.process.communicate(timeout=5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                out, err = self.process.communicate()
+        finally:
+            self.kill()
+        told = [
+            json.loads(line) for line in out.splitlines() if line[:1] == "{"
+        ]
+        seconds = time.monotonic() - self._begin
+        return Run(self.process.returncode, told, err, seconds, hung)
+
+
+def start(source, *args, url="", flags=(), **env):
+    """
+    Start Python *source*.
+
+    Args:
+        source: Indented as it stands in a test, or the path of a file.
+
+        *args: Of the program.
+
+        url: Where it finds the collector.
+
+        flags: Of the interpreter.
+
+        **env: Added to its environment.
+    """
+    if isinstance(source, Path):
+        code = [str(source)]
+    else:
+        code = ["-c", textwrap.dedent(source)]
+    command = [
+        *(sys.executable, "-X", "faulthandler", "-W", FORK_WARNING),
+        *flags,
+        *code,
+        *map(str, args),
+    ]
+    return Program(command, environment(RINGAMP_TEST_URL=url, **env))
+
+
+def run(source, *args, deadline=20.0, **more):
+    """
+    Run Python *source* to its end; see `start`.
+    """
+    return start(source, *args, **more).wait(deadline)
+
+
+def wait_until(condition, seconds=10.0):
+    """
+    Wait until *condition* holds; say whether it came to that.
+    """
+    give_up = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.02)
+    return True

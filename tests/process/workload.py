@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""
+What the programs of the process tests have in common: a client of the
+collector, events that can be told apart, and a way to tell the test.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+
+import ringamp
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+HANG = 5.0
+"""Seconds after which a process counts as hung."""
+
+faulthandler.enable()
+
+
+def begin(**options):
+    """
+    Initialise the default instance.
+    """
+    url = options.pop("server_url", os.environ["RINGAMP_TEST_URL"])
+    return ringamp.init(KEY, server_url=url, **options)
+
+
+def event(tag):
+    """
+    Make an event that *tag* tells from all others.
+    """
+    return {
+        "event_type": "process test",
+        "user_id": "datamonster@gmail.com",
+        "event_properties": {"tag": tag},
+    }
+
+
+def log(client, name, count, first=0):
+    """
+    Log events *name*-0, *name*-1 and so on; return their receipts.
+    """
+    return [
+        client.log_event(event(f"{name}-{number}"))
+        for number in range(first, first + count)
+    ]
+
+
+def tell(**fields):
+    """
+    Tell the test something. One write, so lines of processes do not mix.
+    """
+    os.write(1, json.dumps(fields).encode() + b"\n")
+
+
+def counts(client):
+    """
+    Return the counters that must agree.
+    """
+    stats = client.stats()
+    names = ("logged", "delivered", "rejected", "dropped", "pending")
+    return {name: getattr(stats, name) for name in names}
+
+
+def reap(pid, seconds=HANG):
+    """
+    Wait for a child; return its exit code, or "hung" for one that outlives
+    *seconds*, which then prints its stacks and is killed.
+    """
+    give_up = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > give_up:
+            os.kill(pid, signal.SIGABRT)
+            os.waitpid(pid, 0)
+            return "hung"
+        time.sleep(0.005)
+
+
+def fork(work, *args):
+    """
+    Fork a child that does *work* and ends by `os._exit`; return its pid.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    leave(work, *args)
+    return None
+
+
+def leave(work, *args):
+    """
+    Do *work* and end this process at once, with 0 if nothing was raised.
+    """
+    code = 1
+    try:
+        work(*args)
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def threads():
+    """
+    Count the threads of this process that the kernel knows.
+    """
+    return len(os.listdir("/proc/self/task"))
