@@ -147,8 +147,7 @@ def _emit(
                 return _turn_away(session)
         elif at == FULL:
             if not _wait_for_room(session, len(payload)):
-                session.counters.refused.bump()
-                return NO_ROOM
+                return drop_for_room(session)
         elif at in _MENDABLE and not mended:
             mended = True
             _mend(session, fields)
@@ -204,6 +203,20 @@ def _wait_for_room(session: Session, length: int) -> bool:
             return False
         time.sleep(BLOCK_STEP)
     return True
+
+
+def drop_for_room(session: Session) -> Receipt:
+    """
+    Count an event for which the ring has no room.
+    """
+    session.counters.refused.bump()
+    log(
+        logging.ERROR,
+        "no room",
+        "the buffer of %d bytes is full; events are dropped",
+        session.ring.capacity,
+    )
+    return NO_ROOM
 
 
 def _turn_away(session: Session) -> Receipt:

@@ -19,6 +19,7 @@ from threading import Lock
 from typing import Any
 
 from ringamp.bindings import (
+    FULL,
     UNUSUAL,
     WAKE,
     copy_event,
@@ -29,6 +30,7 @@ from ringamp.careful import (
     NOT_INITIALISED,
     OPTED_OUT,
     as_dict,
+    drop_for_room,
     end_carefully,
     log_carefully,
     refuse,
@@ -203,6 +205,8 @@ class Client(Shorthands):
             if at > 0:
                 session.wake()
                 return Receipt(session.outcomes, at - WAKE)
+            if at == FULL and session.drops_when_full:
+                return drop_for_room(session)
             return self._log_carefully(event, extra)
         lane = self._lane
         if lane is None or type(event) is not dict:

@@ -45,7 +45,7 @@ def log(level: int, kind: str, message: str, *args: object) -> None:
     A race between two threads may write it twice; a lock would cost more
     than that, and would be inherited by a forked child.
     """
-    if not logger.isEnabledFor(level):
+    if not _is_enabled_for(level):
         return
     now = time.monotonic()
     if now - _written.get(kind, -REPEAT_AFTER) < REPEAT_AFTER:
@@ -54,3 +54,15 @@ def log(level: int, kind: str, message: str, *args: object) -> None:
         _written.clear()
     _written[kind] = now
     logger.log(level, message, *args)
+
+
+def _is_enabled_for(level: int) -> bool:
+    """
+    As the logger's own method, whose cache costs a lock: in a child that C
+    code forked, a thread that does not exist may hold it.
+    """
+    return (
+        not logger.disabled
+        and level > logger.manager.disable
+        and level >= logger.getEffectiveLevel()
+    )

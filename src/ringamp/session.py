@@ -78,6 +78,7 @@ class Session:
         self.has_defaults = (
             options.plan is not None or options.ingestion_metadata is not None
         )
+        self.drops_when_full = options.on_full == "drop"
         self.is_closed = False
         self._closing = Lock()
         self._closer: int | None = None

@@ -279,7 +279,13 @@ class Flusher:
         lane = self._delivery.next_due()
         if lane is not None:
             due = min(due, lane)
-        if not self._ring.arm(count, volume):
+        # A ring that was meant for an earlier sleep may come late (that of the
+        # push which started the thread does), so waking alone says nothing.
+        while not (
+            self._is_urgent()
+            or self._ring.arm(count, volume)
+            or self._clock.monotonic() >= due
+        ):
             self._sleep_until(due)
         self._ring.disarm()
 
