@@ -23,7 +23,7 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 
 FORK_WARNING = "ignore:This process:DeprecationWarning"
-"""Python 3.12 warns of any fork beside threads; programs do that on purpose."""
+"""Python 3.12 warns of a fork beside threads; programs do that on purpose."""
 
 
 class Run(NamedTuple):

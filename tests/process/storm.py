@@ -62,7 +62,7 @@ class Me:
             kind="process",
             name=self.name,
             logged=next(self.numbers),
-            **{"stats": workload.counts(self.client)},
+            stats=workload.counts(self.client),
         )
 
 
@@ -180,7 +180,7 @@ class Storm:
             if not pid:
                 visit_and_exit(name, seed)
             self.children[pid] = (name, begin)
-        while self.children or self.wishes._value:  # noqa: SLF001
+        while self.children or self.wishes._value:
             self.reap()
 
     def reap(self):

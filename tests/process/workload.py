@@ -6,12 +6,14 @@ collector, events that can be told apart, and a way to tell the test.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import ringamp
 
@@ -115,4 +117,27 @@ def threads():
     """
     Count the threads of this process that the kernel knows.
     """
-    return len(os.listdir("/proc/self/task"))
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def sockets():
+    """
+    Count the sockets this process has open.
+    """
+    count = 0
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # That of the listing itself.
+            count += str(file.readlink()).startswith("socket:")
+    return count
+
+
+def settle(client):
+    """
+    Wait until the flusher has nothing to do and sleeps.
+
+    A fork that runs none of Python's hooks leaves a child that cannot switch
+    threads, if at that moment a thread waits for the GIL: the GIL's own
+    condition variable is copied with a waiter that does not exist.
+    """
+    client.flush().result(HANG)
+    time.sleep(0.05)
