@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from concurrent.futures import Future
+from functools import partial
 from threading import Lock, get_ident
 from typing import Any, NamedTuple
 
@@ -98,11 +99,11 @@ class Session:
             self._delivery,
             options,
             blueprint.clock,
+            begin=partial(close_at_exit, self),
             interrupt=_offers(self._transport, "interrupt"),
             keep_newest=exchange.keep_newest,
         )
         self.wake = self._flusher.wake
-        close_at_exit(self)
 
     def _make_exchange(self) -> Exchange:
         """

@@ -146,7 +146,7 @@ class Program:
         return Run(self.process.returncode, told, err, seconds, hung)
 
 
-def start(source, *args, url="", flags=(), **env):
+def start(source, *args, url="", flags=(), file=None, **env):
     """
     Start Python *source*.
 
@@ -159,8 +159,14 @@ def start(source, *args, url="", flags=(), **env):
 
         flags: Of the interpreter.
 
+        file: Where to write the source first, for a program that is imported
+            by its children.
+
         **env: Added to its environment.
     """
+    if file is not None:
+        file.write_text(textwrap.dedent(source))
+        source = file
     if isinstance(source, Path):
         code = [str(source)]
     else:

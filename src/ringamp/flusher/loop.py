@@ -89,6 +89,8 @@ class Flusher:
 
         clock: The time.
 
+        begin: Called before the thread starts, so with the first event.
+
         interrupt: Makes a request in flight fail soon; called by `close`.
 
         keep_newest: How many events to keep while the service cannot be
@@ -102,12 +104,14 @@ class Flusher:
         options: Options,
         clock: Clock,
         *,
+        begin: Callable[[], None],
         interrupt: Callable[[], None],
         keep_newest: int | None,
     ) -> None:
         self._ring = ring
         self._delivery = delivery
         self._clock = clock
+        self._begin = begin
         self._interrupt = interrupt
         self._keep_newest = keep_newest
         self._request_timeout = options.request_timeout
@@ -193,6 +197,7 @@ class Flusher:
         """
         if not self._ended.acquire(blocking=False):
             return
+        self._begin()
         self._started = True
         try:
             self._thread = _thread.start_new_thread(self._run, ())
