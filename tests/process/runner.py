@@ -35,6 +35,8 @@ class Run(NamedTuple):
 
         told: What it and its children told, in that order.
 
+        out: Its stdout, with that.
+
         err: Its stderr.
 
         seconds: How long it took.
@@ -44,6 +46,7 @@ class Run(NamedTuple):
 
     code: int
     told: list[dict]
+    out: str
     err: str
     seconds: float
     hung: bool
@@ -143,7 +146,7 @@ class Program:
             json.loads(line) for line in out.splitlines() if line[:1] == "{"
         ]
         seconds = time.monotonic() - self._begin
-        return Run(self.process.returncode, told, err, seconds, hung)
+        return Run(self.process.returncode, told, out, err, seconds, hung)
 
 
 def start(source, *args, url="", flags=(), file=None, **env):
