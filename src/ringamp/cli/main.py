@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "collector": "ringamp.cli.collector:collector",
+    "demo": "ringamp.cli.demo:demo",
 }
 """Each command and the function that it is."""
 

@@ -10,6 +10,7 @@ import http.client
 import os
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any, final
 
@@ -163,6 +164,15 @@ class CollectorProcess:
         """
         return msgspec.json.decode(
             self._ask("GET", "requests"), type=list[Note]
+        )
+
+    def events(self, user_id: str) -> list[dict[str, Any]]:
+        """
+        Return the newest events of one user, in the order of arrival.
+        """
+        query = urllib.parse.urlencode({"user_id": user_id})
+        return msgspec.json.decode(
+            self._ask("GET", f"events?{query}"), type=list[dict[str, Any]]
         )
 
     def insert_ids(self) -> list[str]:

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""
+`ringamp demo`: four forked workers, a service in a bad mood, and a count.
+
+The collector runs in a process of its own. The client is initialised in this
+process and used in the workers only, as a pre-fork server does it. Each event
+carries its worker and a sequence number, and what the collector took is
+compared with these: the counts of the workers are not taken at their word.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+import ringamp
+
+if TYPE_CHECKING:
+    from ringamp.collector import CollectorProcess, Fault
+
+API_KEY = "demo-0123456789abcdef"
+BLOCK = 1000
+"""Events that are timed together: one clock reading costs as much as an
+event."""
+
+POLL_SECONDS = 0.1
+DRAIN_SECONDS = 60.0
+
+
+class Misfortune(NamedTuple):
+    """
+    What goes wrong when a part of the events has arrived.
+    """
+
+    at: float
+    fault: Fault
+    times: int
+    words: str
+
+
+class Report(msgspec.Struct):
+    """
+    What a worker says of itself.
+    """
+
+    logged: int
+    delivered: int
+    rejected: int
+    dropped: int
+    requests: int
+    retries: int
+    micros: list[float]
+    """Microseconds per log_event, one number a block."""
+
+
+class Worker(NamedTuple):
+    """
+    A forked worker and the pipe that its report comes through.
+    """
+
+    pid: int
+    pipe: BinaryIO
+
+
+class Verdict(NamedTuple):
+    """
+    What the collector's own list of events says.
+    """
+
+    lost: int
+    doubled: int
+
+
+def demo(
+    *,
+    events: Annotated[
+        int, typer.Option(min=1, help="Events logged by all workers.")
+    ] = 200_000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that log.")
+    ] = 4,
+) -> None:
+    """
+    Log from forked workers while the service misbehaves, and count.
+    """
+    from ringamp.collector import (  # noqa: PLC0415 - an extra of its own.
+        CollectorProcess,
+        Settings,
+    )
+
+    console = Console()
+    shares = [
+        events // workers + (index < events % workers)
+        for index in range(workers)
+    ]
+    service = CollectorProcess(
+        settings=Settings(throttle=False),
+        keep_events=2 * events,
+    )
+    with service as collector:
+        ringamp.init(
+            API_KEY,
+            server_url=collector.url,
+            on_full="block",
+            request_timeout_millis=5000,
+        )
+        began = time.monotonic()
+        with forked(shares) as crew:
+            watch(collector, events, crew, console)
+            reports = [read_report(worker) for worker in crew]
+        seconds = time.monotonic() - began
+        verdict = judge(collector, shares)
+        console.print(
+            table(collector, reports, verdict, events / seconds),
+        )
+    if verdict.lost or verdict.doubled or None in reports:
+        sys.exit(1)
+
+
+def misfortunes() -> list[Misfortune]:
+    """
+    List what goes wrong, and when.
+    """
+    from ringamp.collector import Fault  # noqa: PLC0415 - an extra.
+
+    return [
+        Misfortune(0.1, Fault(status=429), 5, "a burst of five 429s"),
+        Misfortune(0.3, Fault(status=500), 1, "a 500"),
+        Misfortune(
+            0.5,
+            Fault(reset="after"),
+            1,
+            "a connection reset after the events were taken",
+        ),
+        Misfortune(0.7, Fault(delay=1.0), 1, "an answer that takes 1 s"),
+    ]
+
+
+@contextmanager
+def forked(shares: list[int]) -> Iterator[list[Worker]]:
+    """
+    Fork a worker for each share; at the end, none of them is left.
+    """
+    crew: list[Worker] = []
+    try:
+        for index, share in enumerate(shares):
+            reading, writing = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(reading)
+                work(index, share, writing)
+            os.close(writing)
+            crew.append(Worker(pid, os.fdopen(reading, "rb")))
+        yield crew
+    finally:
+        for worker in crew:
+            worker.pipe.close()
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGTERM)
+            os.waitpid(worker.pid, 0)
+
+
+def work(index: int, share: int, writing: int) -> None:
+    """
+    Be a worker: log, send what is left, report, and end.
+    """
+    code = 1
+    try:
+        client = ringamp.get_instance()
+        micros = []
+        for first in range(0, share, BLOCK):
+            block = [
+                an_event(index, number)
+                for number in range(first, min(first + BLOCK, share))
+            ]
+            began = time.perf_counter()
+            for event in block:
+                client.log_event(event)
+            spent = time.perf_counter() - began
+            micros.append(spent / len(block) * 1e6)
+        client.shutdown(DRAIN_SECONDS)
+        stats = client.stats()
+        report = Report(
+            stats.logged,
+            stats.delivered,
+            stats.rejected,
+            stats.dropped,
+            stats.requests,
+            stats.retries,
+            micros,
+        )
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(msgspec.json.encode(report))
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        # Past the parent's exit handlers, open files and progress bar.
+        os._exit(code)
+
+
+def user(index: int) -> str:
+    """
+    Name the user that a worker's events are about.
+    """
+    return f"worker-{index:02d}"
+
+
+def an_event(index: int, number: int) -> dict[str, Any]:
+    """
+    Make the event that a worker logs as its *number*.
+    """
+    return {
+        "event_type": "Checkout",
+        "user_id": user(index),
+        "event_id": number,
+        "event_properties": {"items": 3, "total": 41.5, "coupon": None},
+    }
+
+
+def watch(
+    collector: CollectorProcess,
+    events: int,
+    crew: list[Worker],
+    console: Console,
+) -> None:
+    """
+    Show what has arrived, and make things go wrong, until all is there or
+    the workers have ended.
+    """
+    pending = misfortunes()
+    with Progress(console=console) as progress:
+        bar = progress.add_task("Delivered", total=events)
+        while not progress.finished:
+            over = all(has_ended(worker) for worker in crew)
+            taken = collector.summary().accepted
+            progress.update(bar, completed=taken)
+            while pending and taken >= pending[0].at * events:
+                next_one = pending.pop(0)
+                collector.add_fault(next_one.fault, next_one.times)
+                progress.console.print(f"The service: {next_one.words}")
+            if over:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def has_ended(worker: Worker) -> bool:
+    """
+    Tell whether a worker is over, and leave it to be waited for.
+    """
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, worker.pid, flags) is not None
+
+
+def read_report(worker: Worker) -> Report | None:
+    """
+    Wait for a worker's report; None if it ended without one.
+    """
+    try:
+        return msgspec.json.decode(worker.pipe.read(), type=Report)
+    except msgspec.DecodeError:
+        return None
+
+
+def judge(collector: CollectorProcess, shares: list[int]) -> Verdict:
+    """
+    Compare what the collector took with what was to be logged.
+    """
+    lost = doubled = 0
+    for index, share in enumerate(shares):
+        taken = Counter(
+            event["event_id"] for event in collector.events(user(index))
+        )
+        lost += sum(number not in taken for number in range(share))
+        doubled += sum(times - 1 for times in taken.values())
+    return Verdict(lost, doubled)
+
+
+def table(
+    collector: CollectorProcess,
+    reports: list[Report | None],
+    verdict: Verdict,
+    per_second: float,
+) -> Table:
+    """
+    Make the table of counts.
+    """
+    told = [report for report in reports if report is not None]
+    micros = [value for report in told for value in report.micros]
+    copies = collector.summary().duplicates
+    rows = [
+        *(
+            (name, f"{sum(getattr(report, name) for report in told):,}")
+            for name in ("logged", "delivered", "rejected", "dropped")
+        ),
+        ("lost", f"{verdict.lost:,}"),
+        ("duplicates", f"{verdict.doubled:,}"),
+        ("copies resent, which the service dropped", f"{copies:,}"),
+        *(
+            (name, f"{sum(getattr(report, name) for report in told):,}")
+            for name in ("requests", "retries")
+        ),
+        ("events/s", f"{per_second:,.0f}"),
+        (
+            "microseconds per log_event (median)",
+            f"{statistics.median(micros):.2f}" if micros else "-",
+        ),
+    ]
+    if len(told) < len(reports):
+        rows.append(("workers that ended early", str(reports.count(None))))
+    made = Table(title=f"{len(reports)} workers, one bad day")
+    made.add_column("")
+    made.add_column("count", justify="right")
+    for row in rows:
+        made.add_row(*row)
+    return made
