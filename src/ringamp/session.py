@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 from concurrent.futures import Future
-from functools import partial
 from threading import Lock, get_ident
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from ringamp.clock import Clock
 from ringamp.counters import Counters, Stats
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
-from ringamp.flusher.lifecycle import close_at_exit
+from ringamp.flusher.lifecycle import close_at_exit, close_with_worker
 from ringamp.flusher.loop import Flusher
 from ringamp.flusher.outcomes import Outcomes
 from ringamp.options import Options
@@ -99,11 +98,12 @@ class Session:
             self._delivery,
             options,
             blueprint.clock,
-            begin=partial(close_at_exit, self),
+            begin=close_with_worker,
             interrupt=_offers(self._transport, "interrupt"),
             keep_newest=exchange.keep_newest,
         )
         self.wake = self._flusher.wake
+        close_at_exit(self)
 
     def _make_exchange(self) -> Exchange:
         """

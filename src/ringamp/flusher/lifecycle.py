@@ -14,23 +14,21 @@ Fork
 Exit
 
     No single hook is run by every kind of process, so a session is registered
-    with each that exists here; closing twice is harmless.
+    with each that matters; closing twice is harmless.
 
-        atexit           ordinary interpreters; children of multiprocessing
-                         only from 3.13 on.
-        multiprocessing  a `Finalize` that was made in the child runs on all
-                         Pythons; those made before, and on 3.13 what atexit
-                         knew, the child forgets when it begins its work.
-        celery           the prefork pool's children end by `os._exit`; their
-                         signal worker_process_shutdown comes before that.
+        atexit           with the first session. Forks inherit it, at its
+                         place among the application's own handlers: those
+                         registered after `init` run before it.
+        multiprocessing  ends its children by `os._exit` up to 3.12, and they
+                         forget atexit's handlers from 3.13 on. They run a
+                         `Finalize` if it was made after they began their
+                         work, so not one made while a module is imported or
+                         in a fork hook: hence with a session's first event.
+        celery           ends the children of its prefork pool by `os._exit`,
+                         after its signal worker_process_shutdown.
 
-    So registration waits for the session's first event. What is registered
-    earlier would be forgotten: in a module that children of multiprocessing
-    import, or in a hook that the application runs after a fork.
-
-    A child inherits its parent's registrations. They find that the session
-    is of another generation and leave it alone: what the parent logged is
-    the parent's to send.
+    What a child inherits finds that a session is of another generation and
+    leaves it alone: what the parent logged is the parent's to send.
 """
 
 from __future__ import annotations
@@ -61,36 +59,49 @@ class Closable(Protocol):
 
 
 _sessions: weakref.WeakSet[Closable] = weakref.WeakSet()
+_is_registered = False
 _finalizer: Any = None
 
 
 def close_at_exit(session: Closable) -> None:
     """
-    See to it that *session* is closed when this process ends.
+    See to it that *session* is closed when the interpreter ends.
     """
+    global _is_registered  # noqa: PLW0603 - one registration a program.
     _sessions.add(session)
-    # Anew each time: what is there may be inherited, or be forgotten by now.
-    atexit.unregister(_at_exit)
-    atexit.register(_at_exit)
+    if not _is_registered:
+        _is_registered = True
+        atexit.register(_at_exit)
+
+
+def close_with_worker() -> None:
+    """
+    See to it that sessions are closed if this process is a worker whose
+    interpreter does not end. Called with a session's first event.
+    """
     for name, register in _REGISTRARS.items():
         module = sys.modules.get(name)
         if module is not None:
             register(module)
 
 
-def _register_finalizer(util: Any) -> None:
+def _register_finalizer(process: Any) -> None:
     """
-    Register with multiprocessing, whose functions billiard uses as well.
+    Register with multiprocessing or billiard, if they made this process.
     """
     global _finalizer  # noqa: PLW0603 - one a process.
+    if getattr(process.current_process(), "_parent_pid", None) is None:
+        return
     if _finalizer is not None:
         _finalizer.cancel()
+    # Billiard uses the registry of multiprocessing.
+    util = sys.modules["multiprocessing.util"]
     _finalizer = util.Finalize(None, _at_exit, exitpriority=FINALIZE_PRIORITY)
 
 
 def _register_receiver(signals: Any) -> None:
     """
-    Register with celery, which knows by the name that it is the same.
+    Register with celery, which tells a second time by the name.
     """
     signals.worker_process_shutdown.connect(
         _at_exit, weak=False, dispatch_uid="ringamp"
@@ -98,10 +109,11 @@ def _register_receiver(signals: Any) -> None:
 
 
 _REGISTRARS: dict[str, Callable[[Any], None]] = {
-    "multiprocessing.util": _register_finalizer,
+    "multiprocessing.process": _register_finalizer,
+    "billiard.process": _register_finalizer,
     "celery.signals": _register_receiver,
 }
-"""Modules that have an end of their own, where they are loaded."""
+"""Modules of those that make workers, where they are loaded."""
 
 
 def _at_exit(**_: object) -> None:
