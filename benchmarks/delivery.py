@@ -40,7 +40,8 @@ from ringamp import Client, Payload, Response, Status
 from ringamp.collector import CollectorProcess
 
 BODIES = 8
-"""Bodies kept: together larger than the caches, as new ones would be."""
+"""Bodies that the peer posts in turn. So few stay in a server's cache, which
+is the best case for the peer."""
 
 ENCODED = 50_000
 """Encodings a round."""
