@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: MIT
+"""
+The ways a process ends, and what becomes of the events in its buffer.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import runner
+
+from ringamp.collector import Fault
+
+pytestmark = pytest.mark.process
+
+ENDS = {
+    "falls off its end": ("", 0),
+    "sys.exit": ("sys.exit(3)", 3),
+    "sys.exit in a thread that the main one joins": (
+        "t = threading.Thread(target=sys.exit); t.start(); t.join()",
+        0,
+    ),
+    "an exception": ("raise KeyError('nobody catches it')", 1),
+    "a handler of SIGTERM": (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4));"
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)",
+        4,
+    ),
+    "KeyboardInterrupt": (
+        "os.kill(os.getpid(), signal.SIGINT); time.sleep(5)",
+        -signal.SIGINT,
+    ),
+    "KeyboardInterrupt while waiting for a receipt": (
+        "signal.setitimer(signal.ITIMER_REAL, 0.05);"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler);"
+        "ringamp.get_instance('other').init(workload.KEY, server_url="
+        "'http://127.0.0.1:9/').log_event(workload.event('x')).result()",
+        -signal.SIGINT,
+    ),
+    "a thread goes on that is no daemon": (
+        "threading.Thread(target=lambda: (time.sleep(0.2),"
+        "workload.log(client, 'late', 5))).start()",
+        0,
+    ),
+}
+
+IMPORTS = """
+        import atexit, os, ringamp, signal, sys, threading, time, workload
+"""
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_end_of_a_process_sends_what_is_left(collector, end):
+    """
+    Nobody flushes; however the interpreter comes to its end, all that was
+    logged is delivered, and stderr has nothing that is not the user's.
+    """
+    line, code = ENDS[end]
+    run = runner.run(
+        f"""
+        {IMPORTS}
+        client = workload.begin(shutdown_timeout_millis=1000)
+        workload.log(client, "p", 500)
+        {line}
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.hung) == (code, False)
+    if code in (1, -signal.SIGINT):
+        last = run.err.strip().splitlines()[-1]
+        assert last.startswith(("KeyError", "KeyboardInterrupt"))
+        assert run.err.count("Traceback") == 1
+    else:
+        assert run.err == ""
+    late = [("late", 5)] if "late" in line else []
+    assert collector.took_once(("p", 500), *late)
+
+
+def test_the_last_words_of_other_exit_handlers(collector):
+    """
+    A handler registered after the first event runs before ours, so what it
+    logs is delivered, without a thread. One registered before that runs
+    after ours: its event is dropped, counted, and its receipt says so.
+    """
+    run = runner.run(
+        """
+        import atexit
+
+        def late():
+            receipt = client.log_event(workload.event("late"))
+            workload.tell(status=receipt.status, reason=receipt.reason,
+                          stats=workload.counts(client))
+
+        atexit.register(late)
+        import workload
+        client = workload.begin()
+        workload.log(client, "p", 3)
+        client.flush().result(5)
+        atexit.register(workload.log, client, "early", 5)
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.err) == (0, "")
+    (late,) = run.told
+    assert late["status"] == "dropped"
+    assert late["reason"] == "the client is shut down"
+    stats = late["stats"]
+    assert (stats["logged"], stats["delivered"], stats["dropped"]) == (9, 8, 1)
+    assert collector.took_once(("p", 3), ("early", 5))
+
+
+def test_a_handler_registered_after_init_precedes_ours(collector):
+    """
+    Whatever came in between (events, a fork, multiprocessing): what such a
+    handler logs is delivered, in the parent and in the child.
+    """
+    run = runner.run(
+        """
+        import atexit, os, workload
+        client = workload.begin()
+        name = "p"
+        atexit.register(lambda: workload.log(client, f"{name}last", 5))
+        import multiprocessing.util
+        workload.log(client, "p", 3)
+        pid = os.fork()
+        if not pid:
+            name = "c"
+            workload.log(client, "c", 3)
+        else:
+            workload.tell(code=workload.reap(pid))
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.err, run.told) == (0, "", [{"code": 0}])
+    assert collector.took_once(("p", 3), ("c", 3), ("plast", 5), ("clast", 5))
+
+
+def test_the_very_first_event_in_an_exit_handler(collector):
+    """
+    At exit 3.12 starts no thread; the first event of the process is sent all
+    the same, in the thread that exits.
+    """
+    run = runner.run(
+        """
+        import atexit, workload
+        client = workload.begin()
+        atexit.register(workload.log, client, "p", 5)
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.hung, run.err) == (0, False, "")
+    assert collector.took_once(("p", 5))
+
+
+@pytest.mark.parametrize("millis", [300, 1500])
+def test_exit_waits_no_longer_than_it_may(collector, millis):
+    """
+    A service that takes ten seconds to answer holds up the exit for
+    *shutdown_timeout_millis*; what was not sent by then is counted.
+    """
+    collector.add_fault(Fault(delay=10, status=500), times=None)
+    run = runner.run(
+        f"""
+        import atexit, time
+
+        def last():
+            workload.tell(seconds=time.monotonic() - begin,
+                          stats=workload.counts(client))
+
+        atexit.register(last)
+        import workload
+        client = workload.begin(shutdown_timeout_millis={millis})
+        workload.log(client, "p", 50)
+        time.sleep(0.2)
+        workload.log(client, "q", 50)
+        begin = time.monotonic()
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.err) == (0, "")
+    (last,) = run.told
+    assert millis / 1000 <= last["seconds"] < millis / 1000 + 0.5
+    stats = last["stats"]
+    assert (stats["logged"], stats["dropped"], stats["pending"]) == (
+        100,
+        100,
+        0,
+    )
+
+
+@pytest.mark.parametrize("threads", ["", "client.flush();time.sleep(0.3)"])
+def test_exit_while_nobody_listens(threads):
+    """
+    Refused connections are tried again until the deadline, no longer, and
+    every event is counted as dropped.
+    """
+    run = runner.run(
+        f"""
+        import atexit, time
+
+        def last():
+            workload.tell(seconds=time.monotonic() - begin,
+                          stats=workload.counts(client))
+
+        atexit.register(last)
+        import workload
+        client = workload.begin(shutdown_timeout_millis=1000)
+        workload.log(client, "p", 50)
+        {threads}
+        begin = time.monotonic()
+        """,
+        url="http://127.0.0.1:9/2/httpapi",
+    )
+
+    assert (run.code, run.err) == (0, "")
+    (last,) = run.told
+    assert 1 <= last["seconds"] < 1.5
+    assert last["stats"]["dropped"] == last["stats"]["logged"] == 50
+
+
+def test_exit_comes_sooner_where_no_retry_is_wanted():
+    """
+    Without retries there is nothing to wait for.
+    """
+    run = runner.run(
+        """
+        import workload
+        client = workload.begin(retry_timeouts=[])
+        workload.log(client, "p", 50)
+        """,
+        url="http://127.0.0.1:9/2/httpapi",
+    )
+
+    assert (run.code, run.err) == (0, "")
+    assert run.seconds < 2
+
+
+def test_os_exit_loses_what_is_in_memory(collector):
+    """
+    `os._exit` runs nothing of Python, so what has not been sent is lost, as
+    documented; `flush().result()` before it is the cure.
+    """
+    run = runner.run(
+        """
+        import os, workload
+        client = workload.begin(upload_interval_in_sec=60)
+        workload.log(client, "kept", 5)
+        client.flush().result(5)
+        workload.log(client, "lost", 5)
+        os._exit(0)
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.err) == (0, "")
+    assert collector.took_once(("kept", 5))
+
+
+CALLS = {
+    "log": "client.log_event(workload.event(f's-{next(numbers)}'))",
+    "flush": "client.flush()",
+    "stats": "client.stats()",
+    "response": "receipts[-1].response",
+    "postfork": "ringamp.postfork()",
+    "opt out": "client.opt_out = False",
+}
+
+
+LOCKS = pytest.mark.xfail(
+    run=False, reason="a lock of the interrupted call is not re-entered"
+)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(
+            call,
+            marks=LOCKS if call in ("flush", "stats", "response") else (),
+        )
+        for call in CALLS
+    ],
+)
+def test_signal_handlers_may_call_the_client(collector, call):
+    """
+    A timer interrupts the main thread hundreds of times, wherever it is
+    inside the client, and its handler calls the client: nothing locks up.
+    """
+    run = runner.run(
+        f"""
+        {IMPORTS}
+        numbers = iter(range(1 << 40))
+        done = 0
+
+        def handler(*_):
+            global done
+            done += 1
+            {CALLS[call]}
+            signal.setitimer(signal.ITIMER_REAL, 0.0003)
+
+        client = workload.begin()
+        receipts = workload.log(client, "p", 1)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0003)
+        logged = 1
+        while done < 300:
+            receipts = workload.log(client, "p", 20, first=logged)
+            logged += 20
+            for receipt in receipts:
+                receipt.response
+            client.flush()
+            client.stats()
+            client.opt_out = False
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        client.shutdown()
+        workload.tell(p=logged, s=next(numbers), stats=workload.counts(client))
+        """,
+        url=collector.url,
+        deadline=15,
+    )
+
+    assert (run.code, run.hung, run.err) == (0, False, "")
+    (told,) = run.told
+    stats = told["stats"]
+    assert stats["logged"] == stats["delivered"] == told["p"] + told["s"]
+    assert collector.took_once(("p", told["p"]), ("s", told["s"]))
+
+
+@LOCKS
+def test_a_shutdown_in_a_signal_handler(collector):
+    """
+    A handler shuts down in the middle of whatever the main thread does with
+    the client, forty times over: none hangs, all that was logged is counted.
+    """
+    run = runner.run(
+        f"""
+        {IMPORTS}
+
+        def child(number):
+            client = workload.begin(buffer_bytes=65536)
+            ended = []
+
+            def handler(*_):
+                client.shutdown()
+                ended.append(1)
+
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, 1e-4 + number * 5e-5)
+            while not ended:
+                for receipt in workload.log(client, f"c{{number}}", 5):
+                    receipt.response
+                client.flush()
+                client.stats()
+            stats = workload.counts(client)
+            assert stats["logged"] == stats["delivered"] + stats["dropped"]
+
+        codes = []
+        for number in range(40):
+            codes.append(workload.reap(workload.fork(child, number), 3))
+            if codes[-1] != 0:
+                break
+        workload.tell(codes=sorted(set(map(str, codes))))
+        """,
+        url=collector.url,
+        deadline=60,
+    )
+
+    assert (run.err, run.code, run.told) == ("", 0, [{"codes": ["0"]}])
+
+
+@LOCKS
+def test_a_signal_during_the_first_event_of_a_child(collector):
+    """
+    The first event in a child rebuilds; a signal whose handler logs as well
+    may come at any moment of that.
+    """
+    run = runner.run(
+        f"""
+        {IMPORTS}
+        client = workload.begin(buffer_bytes=65536)
+
+        def child(number):
+            name = f"c{{number}}"
+            done = []
+
+            def handler(*_):
+                client.log_event(workload.event(f"{{name}}s-{{len(done)}}"))
+                done.append(1)
+
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 + number * 4e-6)
+            workload.log(client, name, 3)
+            while not done:
+                time.sleep(0.0001)
+            client.shutdown()
+
+        codes = []
+        for number in range(150):
+            codes.append(workload.reap(workload.fork(child, number), 3))
+            if codes[-1] == "hung":
+                break
+        workload.tell(codes=sorted(set(map(str, codes))))
+        """,
+        url=collector.url,
+        deadline=40,
+    )
+
+    assert (run.err, run.code, run.told) == ("", 0, [{"codes": ["0"]}])
+    pairs = [(f"c{n}", 3) for n in range(150)]
+    assert collector.took_once(*pairs, *((f"c{n}s", 1) for n in range(150)))
