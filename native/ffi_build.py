@@ -23,7 +23,15 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 
-SOURCES = ["ring.c", "splice.c", "idcheck.c", "generation.c", "hotpath.c"]
+SOURCES = [
+    "ring.c",
+    "splice.c",
+    "idcheck.c",
+    "generation.c",
+    "hotpath.c",
+    "copy.c",
+    "passage.c",
+]
 
 PREAMBLE = """
 #include "ring.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The builtins of the hot path: Python objects in, a position or a code out.
- * The only C file that knows Python.
+ * With copy.c and passage.c the only C code that knows Python.
  *
  * They are METH_FASTCALL functions and not cffi calls because cffi's wrappers
  * release the GIL around every call: beside one CPU-bound thread a push then
@@ -14,8 +14,7 @@
  * exact strings in a dictionary that the encoder has accepted, whose keys are
  * strings.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "hotpath.h"
 
 #include <time.h>
 
@@ -29,15 +28,6 @@
 #define EXPORTED __attribute__((visibility("default")))
 #endif
 
-/* Codes beside those of ring.h; odd and negative as well. */
-enum {
-    RA_FORKED = -7,
-    RA_NO_EVENT_TYPE = -9,
-    RA_NO_ID = -11,
-    RA_BAD_ID = -13,
-    RA_UNCLEAN = -15,
-};
-
 /* What is wrong with one id; 0 is nothing. */
 enum {
     RA_ID_FINE = 0,
@@ -46,9 +36,6 @@ enum {
     RA_ID_SHORT = 3,
     RA_ID_REFUSED = 4,
 };
-
-/* Deeper than any event the service takes (40), far from any stack's end. */
-#define COPY_DEPTH_MAX 100
 
 enum { TYPE, USER, DEVICE, TIME, INSERT, LIBRARY, FIELD_COUNT };
 
@@ -202,8 +189,8 @@ push_dict(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
  * push_event(event): encode and push in one call. Whatever the encoder
  * refuses is RA_UNCLEAN: the careful road finds out why.
  */
-static PyObject *
-push_event(PyObject *self, PyObject *event)
+PyObject *
+ra_push_event(PyObject *self, PyObject *event)
 {
     PyObject *payload, *answer;
 
@@ -222,89 +209,6 @@ push_event(PyObject *self, PyObject *event)
     return answer;
 }
 
-/*
- * The copies hold what they look at: an allocation may run the garbage
- * collector, its finalizers are Python code, and that may change the event.
- */
-static PyObject *copy_value(PyObject *value, int depth);
-
-/*
- * Whether `value` is copied and not shared: a dict or list, or of a subclass
- * (a defaultdict's copy is a dict). Most values are of the two other types,
- * so these are told apart first.
- */
-static int
-is_container(PyObject *value)
-{
-    if (PyUnicode_CheckExact(value) || PyLong_CheckExact(value))
-        return 0;
-    return PyDict_Check(value) || PyList_Check(value);
-}
-
-static PyObject *
-copy_list(PyObject *list, int depth)
-{
-    Py_ssize_t length = PyList_Size(list), i;
-    PyObject *copy = PyList_New(length);
-
-    for (i = 0; copy != NULL && i < length; i++) {
-        PyObject *value = PyList_GetItem(list, i);
-        PyObject *item = NULL;
-
-        if (value != NULL) {
-            Py_INCREF(value);
-            item = copy_value(value, depth);
-            Py_DECREF(value);
-        }
-        if (item == NULL || PyList_SetItem(copy, i, item) < 0)
-            Py_CLEAR(copy);
-    }
-    return copy;
-}
-
-static PyObject *
-copy_dict(PyObject *dict, int depth)
-{
-    PyObject *copy = PyDict_Copy(dict);
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-
-    /* Only values that are containers are set anew, and under keys that are
-       there, so the copy does not change its shape under PyDict_Next. */
-    while (copy != NULL && PyDict_Next(dict, &at, &key, &value)) {
-        PyObject *inner;
-        int failed;
-
-        if (!is_container(value))
-            continue;
-        Py_INCREF(key);
-        Py_INCREF(value);
-        inner = copy_value(value, depth);
-        failed = inner == NULL || PyDict_SetItem(copy, key, inner) < 0;
-        Py_XDECREF(inner);
-        Py_DECREF(value);
-        Py_DECREF(key);
-        if (failed)
-            Py_CLEAR(copy);
-    }
-    return copy;
-}
-
-static PyObject *
-copy_value(PyObject *value, int depth)
-{
-    if (depth > COPY_DEPTH_MAX) {
-        PyErr_SetString(PyExc_ValueError, "nested deeper than 100 levels");
-        return NULL;
-    }
-    if (!is_container(value)) {
-        Py_INCREF(value);
-        return value;
-    }
-    return PyDict_Check(value) ? copy_dict(value, depth + 1)
-                               : copy_list(value, depth + 1);
-}
-
 static PyObject *
 copy_event(PyObject *module, PyObject *event)
 {
@@ -313,7 +217,7 @@ copy_event(PyObject *module, PyObject *event)
         PyErr_SetString(PyExc_TypeError, "copy_event takes a dict");
         return NULL;
     }
-    return copy_dict(event, 0);
+    return ra_copy_event(event);
 }
 
 static PyObject *
@@ -339,12 +243,14 @@ check_id(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 static PyMethodDef push_methods[] = {
     {"push_dict", FASTCALL(push_dict), METH_FASTCALL, NULL},
-    {"push_event", push_event, METH_O, NULL},
+    {"push_event", ra_push_event, METH_O, NULL},
+    {"begin", FASTCALL(ra_begin), METH_FASTCALL, NULL},
 };
 
 static PyMethodDef free_methods[] = {
     {"copy_event", copy_event, METH_O, NULL},
     {"check_id", FASTCALL(check_id), METH_FASTCALL, NULL},
+    {"begin_unpushed", FASTCALL(ra_begin), METH_FASTCALL, NULL},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -388,6 +294,8 @@ ra_builtins(PyObject *encode, PyObject *option)
         {"NO_ID", RA_NO_ID},
         {"BAD_ID", RA_BAD_ID},
         {"UNCLEAN", RA_UNCLEAN},
+        {"UNDER_WAY", RA_UNDER_WAY},
+        {"AGAIN", RA_AGAIN},
         {"ID_FINE", RA_ID_FINE},
         {"ID_ABSENT", RA_ID_ABSENT},
         {"ID_NO_STRING", RA_ID_NO_STRING},
@@ -404,7 +312,7 @@ ra_builtins(PyObject *encode, PyObject *option)
     encoder = encode;
     encoder_option = option;
 
-    if (into == NULL ||
+    if (into == NULL || ra_passage_setup() < 0 ||
         add_methods(into, free_methods, COUNT(free_methods), NULL) < 0)
         goto failed;
     for (i = 0; i < COUNT(codes); i++) {

@@ -67,6 +67,12 @@ BAD_ID: Final[int] = _builtins["BAD_ID"]
 UNCLEAN: Final[int] = _builtins["UNCLEAN"]
 """A field that the core looks at is None or of an unusual type."""
 
+UNDER_WAY: Final[int] = _builtins["UNDER_WAY"]
+"""The position of a passage whose end was not reached."""
+
+AGAIN: Final[int] = _builtins["AGAIN"]
+"""The end of a passage was reached a second time."""
+
 ID_FINE: Final[int] = _builtins["ID_FINE"]
 ID_ABSENT: Final[int] = _builtins["ID_ABSENT"]
 ID_NO_STRING: Final[int] = _builtins["ID_NO_STRING"]
@@ -89,6 +95,9 @@ copy_event: Final[Callable[[dict[str, Any]], dict[str, Any]]] = _builtins[
 Copy a dict and all dicts and lists in it; other values are shared. Raises
 ValueError where they are nested deeper than 100 levels.
 """
+
+begin_unpushed: Final[Callable[..., Any]] = _builtins["begin_unpushed"]
+"""As `Pushers.begin`, for passages that hand every event on as UNCLEAN."""
 
 check_id: Final[Callable[[object, int, bool], int]] = _builtins["check_id"]
 """
@@ -121,10 +130,15 @@ class Pushers(NamedTuple):
             for what the encoder refuses.
 
         push_dict: Pushes a dict that was encoded already.
+
+        begin: Makes the passage of an event through middleware, of the
+            event's dict, extra, and what is called with the event and its
+            position or code when something is unusual (see passage.c).
     """
 
     push_event: Callable[[Any], int]
     push_dict: Callable[[bytes, dict[str, Any]], int]
+    begin: Callable[..., Any]
 
 
 def bind(ring: Any, owner: object) -> Pushers:

@@ -22,7 +22,6 @@ from ringamp.bindings import (
     FULL,
     UNUSUAL,
     WAKE,
-    copy_event,
     generation,
     renew_generation,
 )
@@ -41,7 +40,7 @@ from ringamp.errors import InvalidEventError, OptionsError
 from ringamp.events import Event
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log, set_level
-from ringamp.middleware import MiddlewareLane, Passage
+from ringamp.middleware import MiddlewareLane
 from ringamp.options import Options, check_api_key
 from ringamp.protocols import Middleware
 from ringamp.session import Blueprint, Session
@@ -209,19 +208,11 @@ class Client(Shorthands):
                 return drop_for_room(session)
             return self._log_carefully(event, extra)
         lane = self._lane
-        if lane is None or type(event) is not dict:
+        if lane is None or not isinstance(event, dict):
             return self._log_carefully(event, extra)
+        passage = lane.begin(event, extra, lane.unusual)
         try:
-            own = copy_event(event)
-        except ValueError:
-            # Nested too deeply to copy; the encoder says where.
-            own = dict(event)
-        passage = Passage(own, extra, lane)
-        try:
-            lane.first(
-                passage,
-                passage.finish if lane.length == 1 else passage.advance,
-            )
+            lane.enter(passage, passage)
         except Exception as error:
             return lane.fail(error)
         position = passage.position

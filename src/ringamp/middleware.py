@@ -3,9 +3,9 @@
 The middleware chain: each event goes through it before it is encoded.
 
 Servers put middleware in front of every event, so this lane is short as
-well: one copy of the event, one `Passage`, and at the chain's end the same
-call into C as without middleware. What is unusual goes on to the careful
-lane from there.
+well. `Client.log_event` makes a passage (native/passage.c), which is payload
+and end of the chain in one, and calls the first middleware with it. What is
+unusual comes back to `MiddlewareLane`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ringamp.bindings import UNCLEAN, UNUSUAL
+from ringamp.bindings import AGAIN, UNUSUAL, begin_unpushed
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log
-from ringamp.protocols import Middleware, MiddlewarePayload
+from ringamp.protocols import (
+    Middleware,
+    MiddlewareNext,
+    MiddlewarePayload,
+)
 from ringamp.session import Session
 from ringamp.status import Response, Status
 
@@ -27,56 +31,33 @@ STOPPED = Receipt(
     Response(Status.SKIPPED, error="a middleware did not call next"),
 )
 
-# Where a passage may be: its end was not reached, or its receipt is made.
-# Both look unusual to the test that every position passes.
-_UNDER_WAY = -1
-_ENDED = -3
 
-
-class Passage(MiddlewarePayload, gc=False):
+class Steps:
     """
-    One event's way along the chain. It is the first payload as well, since
-    every object made for an event costs; `Client.log_event` makes it.
-
-    `advance`, or `finish` in a chain of one, is the `next` of every
-    middleware. One that calls it twice, or keeps it and calls it later,
-    cannot log an event twice: the chain goes forward only, and its end is
-    reached once.
+    One event's way along a chain of several. It goes forward only, so a
+    middleware that calls *next* twice skips ahead to the end, which knows
+    that it was reached before.
     """
 
-    lane: Any = None
-    at: int = 1
-    position: int = _UNDER_WAY
-    receipt: Receipt = STOPPED
+    __slots__ = ("_at", "_chain", "_end")
+
+    def __init__(
+        self, chain: Sequence[Middleware], end: MiddlewareNext
+    ) -> None:
+        self._chain = chain
+        self._end = end
+        self._at = 0
 
     def advance(self, payload: MiddlewarePayload) -> None:
         """
-        Hand *payload* on.
+        Hand *payload* on; the `next` of every middleware.
         """
-        at = self.at
-        self.at = at + 1
-        if at < self.lane.length:
-            self.lane.chain[at](payload, self.advance)
+        at = self._at
+        self._at = at + 1
+        if at < len(self._chain):
+            self._chain[at](payload, self.advance)
         else:
-            self.finish(payload)
-
-    def finish(self, payload: MiddlewarePayload) -> None:
-        """
-        Put the event into the ring. Nothing is raised: a middleware might
-        take it for its own.
-        """
-        if self.position != _UNDER_WAY:
-            log(
-                logging.WARNING,
-                "next called twice",
-                "a middleware called next again for an event that has passed "
-                "the chain already; the event is logged once",
-            )
-            return
-        self.position = position = self.lane.push_event(payload.event)
-        if position & UNUSUAL:
-            self.position = _ENDED
-            self.receipt = self.lane.end_unusual(payload.event, position)
+            self._end(payload)
 
 
 class MiddlewareLane:
@@ -92,17 +73,26 @@ class MiddlewareLane:
             raises.
 
         refuse: Counts an event that is invalid, and makes its receipt.
+
+    Attributes:
+        begin: Makes a passage.
+
+        enter: Takes a passage, as payload and as end, through the chain.
+
+        unusual: What a passage calls when something is unusual.
+
+        outcomes: For receipts.
     """
 
     __slots__ = (
         "_careful",
+        "_chain",
         "_refuse",
         "_session",
-        "chain",
-        "first",
-        "length",
+        "begin",
+        "enter",
         "outcomes",
-        "push_event",
+        "unusual",
     )
 
     def __init__(
@@ -112,26 +102,40 @@ class MiddlewareLane:
         careful: Callable[[Session, Any], Receipt],
         refuse: Callable[[Session, str], Receipt],
     ) -> None:
-        self.chain = tuple(chain)
-        self.first = self.chain[0]
-        self.length = len(self.chain)
-        self.outcomes = session.outcomes
-        # Defaults are merged on the careful lane.
-        self.push_event = (
-            _refuse_all if session.has_defaults else session.push_event
-        )
+        self._chain = tuple(chain)
         self._session = session
         self._careful = careful
         self._refuse = refuse
+        self.outcomes = session.outcomes
+        # Defaults are merged on the careful lane.
+        self.begin = (
+            begin_unpushed if session.has_defaults else session.ring.begin
+        )
+        self.enter: Middleware = (
+            self._chain[0] if len(self._chain) == 1 else self._walk
+        )
+        self.unusual = self._end_unusual
 
-    def end_unusual(self, event: Any, position: int) -> Receipt:
+    def _walk(self, payload: MiddlewarePayload, end: MiddlewareNext) -> None:
+        Steps(self._chain, end).advance(payload)
+
+    def _end_unusual(self, event: Any, position: int) -> Receipt | None:
         """
         Do what there is to do at the chain's end beside making a receipt.
+        Nothing is raised: a middleware might take it for its own.
         """
         if position > 0:
             self._session.wake()
             return Receipt(self.outcomes, position & ~UNUSUAL)
-        return self._careful(self._session, event)
+        if position != AGAIN:
+            return self._careful(self._session, event)
+        log(
+            logging.WARNING,
+            "next called twice",
+            "a middleware called next again for an event that has passed "
+            "the chain already; the event is logged once",
+        )
+        return None
 
     def fail(self, error: Exception) -> Receipt:
         """
@@ -145,20 +149,16 @@ class MiddlewareLane:
             raise error
         return self._refuse(self._session, f"a middleware raised {error!r}")
 
-    def conclude(self, receipt: Receipt) -> Receipt:
+    def conclude(self, receipt: Receipt | None) -> Receipt:
         """
         Count an event that came out of the chain in an unusual way.
 
         Raises:
             InvalidEventError: It is invalid, and *strict* is set.
         """
-        if receipt is STOPPED:
+        if receipt is None:
             self._session.counters.skipped.bump()
-        elif receipt.status is Status.INVALID:
+            return STOPPED
+        if receipt.status is Status.INVALID:
             return self._refuse(self._session, receipt.reason or "")
         return receipt
-
-
-def _refuse_all(event: Any) -> int:
-    del event
-    return UNCLEAN

@@ -78,7 +78,7 @@ class Ring:
         self._claim: Any = ffi.new("struct ra_claim *")
         self._spare: list[bytearray] = []
         self.claimed = 0
-        self.push_event, self.push_dict = bind(
+        self.push_event, self.push_dict, self.begin = bind(
             self._ring,
             (self._ring, self._region),
         )

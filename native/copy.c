@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The copy of an event that middleware may change: its dicts and lists are
+ * new, everything else is shared.
+ *
+ * The copies hold what they look at: an allocation may run the garbage
+ * collector, its finalizers are Python code, and that may change the event.
+ */
+#include "hotpath.h"
+
+/* Deeper than any event the service takes (40), far from any stack's end. */
+#define COPY_DEPTH_MAX 100
+
+static PyObject *copy_value(PyObject *value, int depth);
+
+/*
+ * Whether `value` is copied and not shared: a dict or list, or of a subclass
+ * (a defaultdict's copy is a dict). Most values are of the two other types,
+ * so these are told apart first.
+ */
+static int
+is_container(PyObject *value)
+{
+    if (PyUnicode_CheckExact(value) || PyLong_CheckExact(value))
+        return 0;
+    return PyDict_Check(value) || PyList_Check(value);
+}
+
+static PyObject *
+copy_list(PyObject *list, int depth)
+{
+    Py_ssize_t length = PyList_Size(list), i;
+    PyObject *copy = PyList_New(length);
+
+    for (i = 0; copy != NULL && i < length; i++) {
+        PyObject *value = PyList_GetItem(list, i);
+        PyObject *item = NULL;
+
+        if (value != NULL) {
+            Py_INCREF(value);
+            item = copy_value(value, depth);
+            Py_DECREF(value);
+        }
+        if (item == NULL || PyList_SetItem(copy, i, item) < 0)
+            Py_CLEAR(copy);
+    }
+    return copy;
+}
+
+static PyObject *
+copy_dict(PyObject *dict, int depth)
+{
+    PyObject *copy = PyDict_Copy(dict);
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+
+    /* Only values that are containers are set anew, and under keys that are
+       there, so the copy does not change its shape under PyDict_Next. */
+    while (copy != NULL && PyDict_Next(dict, &at, &key, &value)) {
+        PyObject *inner;
+        int failed;
+
+        if (!is_container(value))
+            continue;
+        Py_INCREF(key);
+        Py_INCREF(value);
+        inner = copy_value(value, depth);
+        failed = inner == NULL || PyDict_SetItem(copy, key, inner) < 0;
+        Py_XDECREF(inner);
+        Py_DECREF(value);
+        Py_DECREF(key);
+        if (failed)
+            Py_CLEAR(copy);
+    }
+    return copy;
+}
+
+static PyObject *
+copy_value(PyObject *value, int depth)
+{
+    if (depth > COPY_DEPTH_MAX) {
+        PyErr_SetString(PyExc_ValueError, "nested deeper than 100 levels");
+        return NULL;
+    }
+    if (!is_container(value)) {
+        Py_INCREF(value);
+        return value;
+    }
+    return PyDict_Check(value) ? copy_dict(value, depth + 1)
+                               : copy_list(value, depth + 1);
+}
+
+PyObject *
+ra_copy_event(PyObject *event)
+{
+    return copy_dict(event, 0);
+}

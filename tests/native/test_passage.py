@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""
+The passage of an event through middleware, at the level of the builtins.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ringamp.bindings import (
+    AGAIN,
+    NO_ID,
+    UNCLEAN,
+    UNDER_WAY,
+    WAKE,
+    begin_unpushed,
+)
+from ringamp.buffer import Ring
+
+EVENT = {
+    "event_type": "t",
+    "user_id": "somebody",
+    "event_properties": {"list": [{"deep": [1]}], "text": "x"},
+}
+
+
+@pytest.fixture
+def ring():
+    """
+    A small ring that nobody waits for.
+    """
+    return Ring(
+        1 << 16, min_id_length=5, max_event=10_000, library=b"ringamp/test"
+    )
+
+
+def never(event, position):
+    """
+    Fail the test: nothing unusual was to happen.
+    """
+    raise AssertionError((event, position))
+
+
+def test_calling_a_passage_pushes_its_event(ring):
+    """
+    The position is the one that a push would have answered.
+    """
+    passage = ring.begin(EVENT, "extra", never)
+
+    assert passage.position == UNDER_WAY
+    assert passage.extra == "extra"
+    assert passage(passage) is None
+    assert passage.position == 0
+    assert passage.receipt is None
+    assert ring.pushed == 1
+
+
+def test_the_event_is_a_copy_all_the_way_down(ring):
+    """
+    Whatever a middleware changes, the caller's containers stay as they are.
+    """
+    passage = ring.begin(EVENT, None, never)
+
+    passage.event["event_properties"]["list"][0]["deep"].append(2)
+    passage.event["new"] = 1
+
+    assert EVENT["event_properties"] == {"list": [{"deep": [1]}], "text": "x"}
+    assert "new" not in EVENT
+
+
+def test_another_payload_may_be_handed_on(ring):
+    """
+    Anything with the attribute `event` is a payload.
+    """
+    passage = ring.begin(EVENT, None, never)
+
+    passage(SimpleNamespace(event={**EVENT, "event_type": "other"}))
+
+    batch = ring.fill(b"[", b"]", max_count=9, max_bytes=10_000)
+    assert batch is not None
+    assert batch.events()[0]["event_type"] == "other"
+
+
+def test_the_end_is_reached_once(ring):
+    """
+    A second call logs nothing, keeps the position, and tells of itself.
+    """
+    told = []
+    passage = ring.begin(EVENT, None, lambda *args: told.append(args))
+
+    passage(passage)
+    passage(passage)
+
+    assert ring.pushed == 1
+    assert passage.position == 0
+    assert told == [(passage.event, AGAIN)]
+
+
+def test_what_is_unusual_is_told_at_once(ring):
+    """
+    A wake-up and a refusal reach the callback, whose answer is the receipt.
+    """
+    told = []
+
+    def unusual(event, position):
+        told.append(position)
+        return "receipt"
+
+    ring.arm(1, ring.capacity)
+    waking = ring.begin(EVENT, None, unusual)
+    waking(waking)
+    nobody = ring.begin({"event_type": "t"}, None, unusual)
+    nobody(nobody)
+    unpushed = begin_unpushed(EVENT, None, unusual)
+    unpushed(unpushed)
+
+    assert told == [WAKE, NO_ID, UNCLEAN]
+    assert waking.receipt == nobody.receipt == unpushed.receipt == "receipt"
+
+
+def test_what_the_callback_raises_reaches_the_caller(ring):
+    """
+    No exception is swallowed on the way.
+    """
+
+    def unusual(event, position):
+        raise LookupError("seen")
+
+    passage = ring.begin({}, None, unusual)
+
+    with pytest.raises(LookupError, match="seen"):
+        passage(passage)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), (1, 2), ("no payload",), ({"event": 1},)]
+)
+def test_a_wrong_call_of_next_raises(ring, arguments):
+    """
+    `next` takes one payload, and says so.
+    """
+    passage = ring.begin(EVENT, None, never)
+
+    with pytest.raises((TypeError, AttributeError)):
+        passage(*arguments)
+
+    assert ring.pushed == 0
+
+
+def test_wrong_arguments_raise_and_types_are_not_made_by_hand(ring):
+    """
+    Nothing that Python can pass makes an unfinished passage.
+    """
+    passage = ring.begin(EVENT, None, never)
+
+    with pytest.raises(TypeError):
+        ring.begin([], None, never)
+    with pytest.raises(TypeError):
+        ring.begin(EVENT)
+    with pytest.raises(TypeError):
+        passage(passage, key=1)
+    with pytest.raises(TypeError):
+        type(passage)()
+    with pytest.raises(AttributeError):
+        passage.position = 8
+    del passage.event
+    with pytest.raises(AttributeError):
+        passage(passage)
+
+
+def test_an_event_too_deep_to_copy_is_left_to_the_encoder(ring):
+    """
+    It is UNCLEAN, not an exception in the middle of a request.
+    """
+    deep = last = {}
+    for _ in range(300):
+        last["x"] = last = {}
+    told = []
+    passage = ring.begin(
+        {**EVENT, "event_properties": deep},
+        None,
+        lambda event, position: told.append(position),
+    )
+
+    passage(passage)
+
+    assert told == [UNCLEAN]
+
+
+def test_no_reference_is_kept_or_lost():
+    """
+    After many passages of every kind the counts are what they were.
+    """
+    ring = Ring(
+        1 << 20, min_id_length=5, max_event=10_000, library=b"ringamp/test"
+    )
+    extra, receipt = object(), object()
+
+    def unusual(event, position):
+        return receipt
+
+    def some():
+        for _ in range(200):
+            passage = ring.begin(EVENT, extra, unusual)
+            passage(passage)
+            passage(passage)
+            stopped = ring.begin(EVENT, extra, unusual)
+            stopped.event = stopped.extra = None
+            bad = ring.begin({}, extra, unusual)
+            bad(bad)
+
+    def counts():
+        gc.collect()
+        return [
+            sys.getrefcount(thing)
+            for thing in (EVENT, extra, receipt, unusual, type(passage))
+        ]
+
+    passage = ring.begin(EVENT, extra, unusual)
+    some()
+    before = counts()
+    some()
+
+    assert counts() == before
