@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""
+A web application that logs an event a request, served as a user would serve
+it, and requests to it over a unix socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import runner
+
+APP = """
+import json, os, sys
+import workload
+
+client = workload.begin(**json.loads(os.environ.get("OPTIONS", "{}")))
+workload.log(client, os.environ.get("AT_IMPORT", ""), 0)
+if os.environ.get("AT_IMPORT") == "master":
+    workload.log(client, "master", 10)
+elif os.environ.get("AT_IMPORT") == "each":
+    workload.log(client, f"load{os.getpid()}", 10)
+
+def note(**fields):
+    line = json.dumps({"pid": os.getpid(), **fields}) + "\\n"
+    with open(os.environ["NOTES"], "ab", buffering=0) as notes:
+        notes.write(line.encode())
+
+if os.environ.get("INSTALL") == "uwsgi":
+    import ringamp.integrations.uwsgi
+    note(what="install", threads=ringamp.integrations.uwsgi.install())
+
+note(what="load", threads=workload.threads())
+
+def app(environ, start_response):
+    client.log_event(workload.event("r-" + environ["QUERY_STRING"]))
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Site:
+    """
+    A server and its application, in a directory of their own.
+
+    Args:
+        tmp_path: The directory.
+
+        command: What starts the server, without the socket's option.
+
+        url: The collector's.
+
+        **env: Added to the environment.
+    """
+
+    def __init__(self, tmp_path, command, url, **env):
+        (tmp_path / "app.py").write_text(APP)
+        self._socket = str(tmp_path / "s")
+        self._notes = tmp_path / "notes"
+        self._notes.touch()
+        self.program = runner.Program(
+            [part.format(socket=self._socket) for part in command],
+            runner.environment(
+                RINGAMP_TEST_URL=url, NOTES=str(self._notes), **env
+            ),
+            cwd=tmp_path,
+        )
+        self.numbers = iter(range(1 << 40))
+        self.asked = 0
+
+    def __enter__(self):
+        assert runner.wait_until(self._answers, 15), self.program.wait(0)
+        return self
+
+    def __exit__(self, *_):
+        self.program.kill()
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            sock = socket.socket(socket.AF_UNIX)
+            with sock:
+                sock.connect(self._socket)
+                return True
+        return self.program.process.poll() is not None
+
+    def get(self, number):
+        """
+        Make request *number*; return the pid of the worker.
+        """
+        connection = _UnixConnection(self._socket)
+        try:
+            connection.request("GET", f"/?{number}")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return int(answer.read())
+        finally:
+            connection.close()
+
+    def ask(self, count):
+        """
+        Make *count* requests, four at a time; return the workers' pids.
+        """
+        numbers = [next(self.numbers) for _ in range(count)]
+        self.asked += count
+        with ThreadPoolExecutor(4) as pool:
+            return set(pool.map(self.get, numbers))
+
+    def notes(self, **fields):
+        """
+        Return what was noted with these values.
+        """
+        notes = map(json.loads, self._notes.read_text().splitlines())
+        return [
+            note
+            for note in notes
+            if all(note.get(name) == value for name, value in fields.items())
+        ]
+
+    def send(self, number):
+        """
+        Signal the master.
+        """
+        os.kill(self.program.pid, number)
+
+    def stop(self, number=signal.SIGTERM, deadline=15):
+        """
+        Stop the server; wait until all its processes have ended.
+        """
+        self.send(number)
+        return self.program.wait(deadline)
