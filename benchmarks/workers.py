@@ -158,6 +158,7 @@ def work(
         settle(client)
         shift = Shift(process_time() - began, client.stats())
         os.write(report, msgspec.json.encode(shift))
+        os.close(report)  # The parent's clock stops here.
         client.shutdown()
         status = 0
     finally:
