@@ -34,6 +34,7 @@ from ringamp.protocols import (
     Middleware,
     MiddlewareNext,
     MiddlewarePayload,
+    Payload,
     Retry,
     Transport,
 )
@@ -47,7 +48,6 @@ from ringamp.registry import (
 from ringamp.retry import BaseRetry, NoRetry, OfflineRetry, OrderedRetry
 from ringamp.status import Response, Status
 from ringamp.transport import HTTPTransport, MemoryTransport
-from ringamp.transport.payload import Payload
 
 __version__ = _metadata.version("ringamp")
 
