@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+"""
+Optional: rebuild right after the fork, and send what is left when a worker
+ends, instead of at the first event and at interpreter exit.
+"""
+
+from ringamp.integrations.gunicorn import post_fork, worker_exit
+
+__all__ = ["post_fork", "worker_exit"]

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""
+Every example runs as it stands, started as its reader starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from ringamp.collector import Collector, Settings
+
+pytestmark = pytest.mark.process
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+SAID = {
+    "script.py": [
+        "At once: queued",
+        "In the end: success",
+        "neither user_id nor device_id",
+        "The collector took 3 events.",
+    ],
+    "middleware.py": [
+        "Mozilla/5.0: queued",
+        "Googlebot/2.1: skipped",
+        "The collector took 2 events.",
+    ],
+    "custom_transport.py": ["5 events in the copy"],
+    "custom_retry.py": ["success"],
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_script_says_what_it_promises(name):
+    """
+    A script ends well and prints what its text says, and nothing else goes
+    wrong on the way.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", name],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for words in SAID[name]:
+        assert words in done.stdout
+
+
+def free_port():
+    """
+    Find a port that nobody uses.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get(url, deadline):
+    """
+    Read *url*, as soon as somebody listens there.
+    """
+    while (answer := try_get(url)) is None:
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.05)
+    return answer
+
+
+def try_get(url):
+    """
+    Read *url*; None if nobody answers.
+    """
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+def test_the_celery_task_logs():
+    """
+    The task, called as a function, logs its revenue event; what a real
+    worker does is tested where the other servers are.
+    """
+    with Collector(settings=Settings(throttle=False)) as collector:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import celery_app; celery_app.charge('customer-1', 9.99)",
+            ],
+            cwd=EXAMPLES,
+            env={**os.environ, "RINGAMP_URL": collector.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert collector.ledger.summary().accepted == 1
+
+
+@pytest.mark.parametrize("preload", [(), ("--preload",)])
+def test_the_gunicorn_app_loses_no_request(preload):
+    """
+    Each request that gunicorn's workers answered is one event at the
+    collector after the server has ended.
+    """
+    port = free_port()
+    with Collector(settings=Settings(throttle=False)) as collector:
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--bind",
+                f"127.0.0.1:{port}",
+                "--workers",
+                "2",
+                "--log-level",
+                "warning",
+                *preload,
+                "gunicorn_app:app",
+            ],
+            cwd=EXAMPLES,
+            env={**os.environ, "RINGAMP_URL": collector.url},
+        )
+        try:
+            url = f"http://127.0.0.1:{port}/shop"
+            deadline = time.monotonic() + 30
+            answers = [get(url, deadline) for _ in range(20)]
+        finally:
+            server.send_signal(signal.SIGTERM)
+            code = server.wait(30)
+
+        assert code == 0
+        assert len(answers) == 20
+        assert collector.ledger.summary().accepted == 20
