@@ -110,14 +110,14 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         "log_event(dict) / orjson.dumps",
         series["dict"],
         series["orjson"],
-        bar=3.0,
+        bar=setup.encoder_bar(3.0),
     )
     yield ratio(
         "log_event_middleware",
         f"with {setup.middleware} no-op middleware / orjson.dumps",
         series["middleware"],
         series["orjson"],
-        bar=5.0 if setup.middleware == 1 else None,
+        bar=setup.encoder_bar(5.0) if setup.middleware == 1 else None,
     )
     yield ratio(
         "log_event_struct",

@@ -170,7 +170,7 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         "processor time of a delivered event / orjson.dumps",
         [run.cpu for run in ours],
         [run.cpu for run in encoder],
-        bar=5.0,
+        bar=setup.encoder_bar(5.0),
     )
     yield ratio(
         "throughput",

@@ -9,7 +9,14 @@ from itertools import pairwise
 import orjson
 import pytest
 
-from benchmarks.harness import chunks, interleave, percentile, quartiles, ratio
+from benchmarks.harness import (
+    Setup,
+    chunks,
+    interleave,
+    percentile,
+    quartiles,
+    ratio,
+)
 from benchmarks.memory import miscounted
 from benchmarks.outage import Findings
 from benchmarks.report import Figure, Report, shown
@@ -77,6 +84,17 @@ def test_one_round_has_no_quartiles():
     """
     assert quartiles([1.0]) is None
     assert quartiles([4.0, 1.0, 3.0, 2.0]) == (1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "bar"),
+    [({}, 3.0), ({"event": Kind.SMALL}, None), ({"event_size": 900}, None)],
+)
+def test_the_encoder_is_a_bar_for_the_example_alone(chosen, bar):
+    """
+    Another event has no bar that counts in its encoder's time.
+    """
+    assert Setup(**chosen).encoder_bar(3.0) == bar
 
 
 def test_a_ratio_is_that_of_the_medians():
