@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from ringamp.bindings import (
@@ -71,7 +71,7 @@ class Client(Shorthands):
         self._direct: Session | None = None
         # The middleware, while events may go through it.
         self._lane: MiddlewareLane | None = None
-        self._locks: dict[int, Lock] = {}
+        self._locks: dict[int, RLock] = {}
 
     def __repr__(self) -> str:
         return f"<Client {self._name!r}: {self.stats()}>"
@@ -114,8 +114,12 @@ class Client(Shorthands):
             self._session = Session(blueprint)
             self._opt_out = chosen.opt_out
             self._choose_lane()
-        if old is not None and old.generation == generation():
+        if old is None:
+            return self
+        if old.generation == generation():
             old.close_at_exit()
+        else:
+            old.abandon()
         return self
 
     def shutdown(self, timeout: float | None = None) -> None:
@@ -292,13 +296,14 @@ class Client(Shorthands):
 
     # -- The careful lane ------------------------------------------------
 
-    def _lock(self) -> Lock:
+    def _lock(self) -> RLock:
         """
         The lock of this generation. One that was inherited may be held by a
         thread that does not exist; `setdefault` lets racing threads of a new
-        process agree on a new one without a lock.
+        process agree on a new one without a lock. It is re-entrant, since a
+        signal handler may use the client in the middle of a call.
         """
-        return self._locks.setdefault(renew_generation(), Lock())
+        return self._locks.setdefault(renew_generation(), RLock())
 
     def _choose_lane(self) -> None:
         """
@@ -329,9 +334,12 @@ class Client(Shorthands):
             if session.is_closed or session.generation == generation():
                 return session
             session.abandon()
-            self._session = Session(session.blueprint)
-            self._choose_lane()
-            return self._session
+            made = Session(session.blueprint)
+            if self._session is session:
+                # Else a signal handler logged meanwhile, and made one.
+                self._session = made
+                self._choose_lane()
+            return self._session or made
 
     def _log_built(
         self, build: Callable[..., dict[str, Any]], *args: Any

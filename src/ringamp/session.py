@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from concurrent.futures import Future
-from threading import Lock, get_ident
+from threading import RLock, get_ident
 from typing import Any, NamedTuple
 
 from ringamp.bindings import RECORD_HEADER
@@ -80,7 +80,8 @@ class Session:
         )
         self.drops_when_full = options.on_full == "drop"
         self.is_closed = False
-        self._closing = Lock()
+        # Re-entrant: a signal handler may close while this thread does.
+        self._closing = RLock()
         self._closer: int | None = None
         self._transport = _make_transport(options)
         exchange = self._make_exchange()
@@ -168,22 +169,21 @@ class Session:
         A second call waits for the first, unless it comes from inside it (a
         signal handler, or a callback of the user's).
         """
-        me = get_ident()
-        if self._closer == me:
+        if self.is_closed and self._flusher.is_own_thread():
+            # The first call waits for this very thread.
             return
         if not self._closing.acquire(timeout=max(timeout, 0)):
             return
         try:
-            self._closer = me
             if self.is_closed:
                 return
             self.is_closed = True
+            self._closer = get_ident()
             self.ring.close()
             clock = self.blueprint.clock
             self._flusher.close(clock.monotonic() + timeout)
             _offers(self._transport, "close")()
         finally:
-            self._closer = None
             self._closing.release()
 
     def close_at_exit(self) -> None:

@@ -285,18 +285,7 @@ CALLS = {
 }
 
 
-LOCKS = pytest.mark.xfail(
-    run=False, reason="a lock of the interrupted call is not re-entered"
-)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        pytest.param(call, marks=() if call == "log" else LOCKS)
-        for call in CALLS
-    ],
-)
+@pytest.mark.parametrize("call", CALLS)
 def test_signal_handlers_may_call_the_client(collector, call):
     """
     A timer interrupts the main thread hundreds of times, wherever it is
@@ -342,7 +331,6 @@ def test_signal_handlers_may_call_the_client(collector, call):
     assert collector.took_once(("p", told["p"]), ("s", told["s"]))
 
 
-@LOCKS
 def test_a_shutdown_in_a_signal_handler(collector):
     """
     A handler shuts down in the middle of whatever the main thread does with
@@ -384,7 +372,6 @@ def test_a_shutdown_in_a_signal_handler(collector):
     assert (run.err, run.code, run.told) == ("", 0, [{"codes": ["0"]}])
 
 
-@LOCKS
 def test_a_signal_during_the_first_event_of_a_child(collector):
     """
     The first event in a child rebuilds; a signal whose handler logs as well

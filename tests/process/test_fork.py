@@ -278,7 +278,6 @@ def test_a_fork_while_threads_are_inside_urllib3(collector):
     assert collector.took_once(*pairs)
 
 
-@pytest.mark.xfail(strict=True, reason="Client.init does not abandon")
 def test_init_in_a_child_lets_go_of_the_parent(collector):
     """
     A child that calls `init` sends its own events and leaves the parent's

@@ -211,10 +211,15 @@ class Ring:
             offsets,
             positions,
         )
+        # Views: most batches are delivered whole, and nobody reads these.
         return Batch(
             memoryview(buffer)[:length],
-            ffi.unpack(offsets, count + 1),
-            (self._claim.start, ffi.unpack(positions, count), self._claim.end),
+            memoryview(ffi.buffer(offsets)).cast("I"),
+            (
+                self._claim.start,
+                memoryview(ffi.buffer(positions)).cast("Q"),
+                self._claim.end,
+            ),
             end=self._claim.end,
         )
 

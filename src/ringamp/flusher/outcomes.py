@@ -21,8 +21,9 @@ import asyncio
 import concurrent.futures
 from bisect import bisect_right, insort
 from collections.abc import Generator
-from threading import Lock
-from typing import Any
+from operator import attrgetter
+from threading import RLock
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -50,6 +51,19 @@ INHERITED = Response(
 _Future = concurrent.futures.Future[Response]
 
 
+class _Run(NamedTuple):
+    """
+    Positions that share a response.
+    """
+
+    start: int
+    end: int
+    response: Response
+
+
+_start = attrgetter("start")
+
+
 class _Flush:
     """
     Somebody waits for all events before a position.
@@ -71,14 +85,15 @@ class Outcomes:
     What became of the events of one ring.
 
     Any thread may ask; the flusher settles. Futures are resolved outside the
-    lock, since their callbacks are the user's.
+    lock, since their callbacks are the user's. The lock is re-entrant, and
+    each change is one step of the interpreter, since a signal handler may ask
+    (or shut down, and so settle) in the middle of a call.
     """
 
     def __init__(self, owner: int) -> None:
         self.generation = owner
-        self._lock = Lock()
-        self._starts: list[int] = []
-        self._runs: list[tuple[int, Response]] = []
+        self._lock = RLock()
+        self._runs: list[_Run] = []
         self._forgotten = 0
         self.floor = 0
         self._ahead: dict[int, int] = {}
@@ -123,8 +138,10 @@ class Outcomes:
             found = self._find(position)
             if found is None:
                 self._enlist(position, future)
-                return future
-        future.set_result(found)
+                # A signal handler may have settled it in between.
+                found = self._find(position)
+        if found is not None and not future.done():
+            future.set_result(found)
         return future
 
     def flush(self, target: int) -> _Future:
@@ -137,8 +154,11 @@ class Outcomes:
         with self._lock:
             if self.floor < target:
                 self._flushes.append(flush)
-                return flush.future
-        flush.future.set_result(SKIPPED_RESPONSE)
+            # Looked at again, since a signal handler may have settled all
+            # that there was in between.
+            is_over = self.floor >= target
+        if is_over and not flush.future.done():
+            flush.future.set_result(flush.worst)
         return flush.future
 
     def _enlist(self, position: int, future: _Future) -> None:
@@ -148,22 +168,20 @@ class Outcomes:
         """
         others = self._waiting.get(position)
         if others is None:
-            self._waiting[position] = [future]
             insort(self._waiting_order, position)
+            self._waiting[position] = [future]
             return
         others[:] = [one for one in others if not one.cancelled()]
         others.append(future)
 
     def _find(self, position: int) -> Response | None:
-        at = bisect_right(self._starts, position) - 1
-        if at >= 0 and position < self._runs[at][0]:
-            return self._runs[at][1]
+        at = bisect_right(self._runs, position, key=_start) - 1
+        if at >= 0 and position < self._runs[at].end:
+            return self._runs[at].response
         return FORGOTTEN if position < self._forgotten else None
 
     def _remember(self, start: int, end: int, response: Response) -> None:
-        at = bisect_right(self._starts, start)
-        self._starts.insert(at, start)
-        self._runs.insert(at, (end, response))
+        insort(self._runs, _Run(start, end, response), key=_start)
         if len(self._runs) > 2 * RUNS_IN_FULL:
             self._join_old_runs()
 
@@ -172,27 +190,20 @@ class Outcomes:
         Join neighbours among all but the newest runs.
         """
         cut = len(self._runs) - RUNS_IN_FULL
-        starts: list[int] = []
-        runs: list[tuple[int, Response]] = []
-        for start, (end, response) in zip(
-            self._starts[:cut],
-            self._runs[:cut],
-            strict=True,
-        ):
+        runs: list[_Run] = []
+        for start, end, response in self._runs[:cut]:
             bare = Response(
                 response.status,
                 response.status_code,
                 error=response.error,
             )
-            if runs and runs[-1] == (start, bare):
-                runs[-1] = (end, bare)
+            if runs and runs[-1].end == start and runs[-1].response == bare:
+                runs[-1] = _Run(runs[-1].start, end, bare)
             else:
-                starts.append(start)
-                runs.append((end, bare))
+                runs.append(_Run(start, end, bare))
         excess = max(0, len(runs) - RUNS_KEPT)
         if excess:
-            self._forgotten = min(runs[excess - 1][0], self.floor)
-        self._starts[:cut] = starts[excess:]
+            self._forgotten = min(runs[excess - 1].end, self.floor)
         self._runs[:cut] = runs[excess:]
 
     def _advance(self, start: int, end: int) -> None:
@@ -213,7 +224,7 @@ class Outcomes:
         return [
             (future, response)
             for at in positions
-            for future in self._waiting.pop(at)
+            for future in self._waiting.pop(at, ())
         ]
 
     def _resolve_flushes(
