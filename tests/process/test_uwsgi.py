@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""
+uWSGI as a user starts it, which runs none of Python's fork hooks by default:
+every request logs an event, all arrive.
+
+They are stopped through the master's FIFO: uWSGI takes SIGTERM for a reload,
+and with `--die-on-term` it ends workers at once, running no exit handler in
+one that has answered a request and still writes its log line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import runner
+from servers import Site
+
+pytestmark = pytest.mark.process
+
+UWSGI = shutil.which("uwsgi", path=str(Path(sys.executable).parent))
+
+OPTIONS = {
+    "default": (),
+    "master": ("--master", "--processes", "2"),
+    "threads": ("--master", "--processes", "2", "--enable-threads"),
+    "many threads": ("--master", "--processes", "2", "--threads", "3"),
+    "lazy": ("--master", "--processes", "2", "--lazy-apps"),
+    "fork hooks": (
+        *("--master", "--processes", "2"),
+        "--py-call-uwsgi-fork-hooks",
+    ),
+    "osafterfork": ("--master", "--processes", "2", "--py-call-osafterfork"),
+}
+
+
+@pytest.fixture
+def serve(collector, tmp_path):
+    """
+    Start uWSGI with these options.
+    """
+    if UWSGI is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have uWSGI: pip install uwsgi")
+        pytest.skip("uWSGI is not installed: pip install uwsgi")
+
+    def start(*options, **env):
+        command = [UWSGI, "--home", sys.prefix, "--wsgi-file", "app.py"]
+        given = ["--callable", "app", "--http-socket", "{socket}"]
+        end = ["--die-on-term", "--need-app"]
+        if "--master" in options:
+            end += ["--master-fifo", "fifo", "--worker-reload-mercy", "8"]
+        python_path = os.pathsep.join([".", *sys.path])
+        return Site(
+            tmp_path,
+            [*command, *given, *end, *options],
+            collector.url,
+            **{"PYTHONPATH": python_path, **env},
+        )
+
+    return start
+
+
+def command(tmp_path, letter):
+    """
+    Give the master a command, as soon as it listens: q stops, r reloads.
+    """
+    fifo = tmp_path / "fifo"
+
+    def opened():
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+
+    give_up = time.monotonic() + 10
+    while (number := opened()) is None:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    os.write(number, letter)
+    os.close(number)
+
+
+def stop(site, tmp_path, options):
+    """
+    Stop the server gracefully.
+    """
+    if "--master" in OPTIONS[options]:
+        command(tmp_path, b"q")
+        return site.program.wait(15)
+    # Until the only process is at rest; there is no master to ask.
+    time.sleep(0.3)
+    return site.stop()
+
+
+@pytest.mark.parametrize("install", ["", "uwsgi"])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_stop_loses_nothing(collector, serve, tmp_path, options, install):
+    """
+    After a graceful stop every request's event has arrived once, with
+    `install` or without, though nothing was sent before.
+    """
+    late = '{"uploadIntervalInSec": 60}'
+    with serve(*OPTIONS[options], INSTALL=install, OPTIONS=late) as site:
+        site.ask(60)
+        run = stop(site, tmp_path, options)
+
+    assert run.hung is False
+    assert not re.search("Traceback|segmentation|Fatal", run.err)
+    assert collector.took_once(("r", 60))
+    assert {note["threads"] for note in site.notes(what="load")} == {1}
+    assert len(site.notes(what="install", threads=True)) == (
+        0 if not install else 2 if options == "lazy" else 1
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [name for name in OPTIONS if name != "default"]
+)
+def test_a_reload_loses_nothing(collector, serve, tmp_path, options):
+    """
+    A graceful reload replaces the workers in the midst of requests.
+    """
+    with serve(*OPTIONS[options]) as site:
+        before = site.ask(40)
+        command(tmp_path, b"r")
+        assert runner.wait_until(lambda: not site.ask(4) & before)
+        site.ask(20)
+        run = stop(site, tmp_path, options)
+
+    assert run.hung is False
+    assert not re.search("Traceback|segmentation|Fatal", run.err)
+    assert collector.took_once(("r", site.asked))
+
+
+@pytest.mark.parametrize("options", ["master", "fork hooks", "osafterfork"])
+def test_a_master_that_logs_at_import(collector, serve, tmp_path, options):
+    """
+    What is logged while the application is loaded is the master's to send;
+    workers forked beside its flusher work.
+    """
+    with serve(*OPTIONS[options], AT_IMPORT="master") as site:
+        site.ask(40)
+        run = stop(site, tmp_path, options)
+
+    assert run.hung is False
+    assert collector.took_once(("r", 40), ("master", 10))
