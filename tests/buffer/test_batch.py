@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""
+Batches: tiles without gaps, selections with bytes of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringamp.buffer import Batch
+from ringamp.buffer.batch import Tile
+from ringamp.events.ids import Ids
+
+
+def batch_of(count):
+    """
+    Make a batch as the ring does: tiles by positions, some with pads before.
+    """
+    events = [
+        orjson.dumps({"n": n, "user_id": f"user-{n}"}) for n in range(count)
+    ]
+    made = Batch.of(b"[", events, b"]", ())
+    positions = [24 * n + 8 * (n > count // 2) for n in range(count)]
+    return Batch(
+        made.body, made.offsets, (0, positions, 24 * count + 8), end=99
+    )
+
+
+def test_tiles_have_no_gaps():
+    """
+    Each begins where the one before it ends, pads included.
+    """
+    tiles = batch_of(7).tiles
+
+    assert tiles[0].start == 0
+    assert tiles[-1].end == 24 * 7 + 8
+    assert [t.end for t in tiles[:-1]] == [t.start for t in tiles[1:]]
+
+
+@given(st.sets(st.integers(0, 11)))
+def test_runs_are_the_tiles_of_their_indexes(chosen):
+    """
+    Joined neighbours cover exactly the chosen tiles, with fewest runs.
+    """
+    batch = batch_of(12)
+    indexes = sorted(chosen)
+
+    runs = list(batch.runs(indexes))
+
+    covered = {p for start, end in runs for p in range(start, end)}
+    assert covered == {
+        p
+        for index in indexes
+        for p in range(batch.tiles[index].start, batch.tiles[index].end)
+    }
+    gaps = sum(
+        after != before + 1 for before, after in itertools.pairwise(indexes)
+    )
+    assert len(runs) == (gaps + 1 if indexes else 0)
+
+
+def test_a_selection_is_a_body_of_its_own():
+    """
+    It has the chosen events, their tiles, and what the batch remembers.
+    """
+    batch = batch_of(5)
+    batch.attempt, batch.tries, batch.part = 3, 2, "part"
+
+    some = batch.select([3, 1])
+
+    assert [e["n"] for e in orjson.loads(some.body)] == [3, 1]
+    assert some.tiles == [batch.tiles[3], batch.tiles[1]]
+    assert (some.attempt, some.tries, some.part) == (3, 2, "part")
+    assert some.end is None
+    assert isinstance(some.body, bytes)
+
+
+def test_ids_are_read_from_the_events():
+    """
+    In sent order; what an event has not is None.
+    """
+    assert batch_of(2).ids() == [Ids("user-0", None), Ids("user-1", None)]
+
+
+def test_a_repr_shows_no_body():
+    """
+    The API key is in the body's head.
+    """
+    batch = Batch.of(b'{"api_key":"secret"[', [b'{"a":1}'], b"]", [Tile(0, 8)])
+
+    assert "secret" not in repr(batch) + repr(batch.events())
+
+
+def test_an_index_beyond_the_end_raises():
+    """
+    As of every sequence.
+    """
+    events = batch_of(2).events()
+
+    assert events[-2]["n"] == 0
+    for index in (2, -3):
+        with pytest.raises(IndexError, match="of 2"):
+            events[index]

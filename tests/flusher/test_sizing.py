@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""
+The size of a request: halved by a 413, grown back by success.
+"""
+
+from __future__ import annotations
+
+from ringamp.flusher.sizing import SMALLEST, SizeLimit
+
+
+def test_a_refusal_halves_what_was_sent():
+    """
+    Not the limit but the request that was refused counts: a small one that
+    is refused tells more than the limit does.
+    """
+    limit = SizeLimit(1_000_000)
+
+    limit.shrink(300_000)
+
+    assert limit.value == 150_000
+
+
+def test_refusals_end_at_a_floor():
+    """
+    A service that refuses everything does not drive the limit to nothing.
+    """
+    limit = SizeLimit(1_000_000)
+    for _ in range(50):
+        limit.shrink(limit.value)
+
+    assert limit.value == SMALLEST
+
+
+def test_success_lets_the_limit_recover():
+    """
+    P9, T6: one 413 does not shrink requests for the life of the process.
+    """
+    limit = SizeLimit(1_000_000)
+    limit.shrink(40_000)
+    for _ in range(30):
+        limit.grow()
+
+    assert limit.value == 1_000_000
+
+
+def test_a_late_refusal_does_not_raise_the_limit():
+    """
+    A large request refused after a small one keeps the smaller limit.
+    """
+    limit = SizeLimit(1_000_000)
+    limit.shrink(100_000)
+    limit.shrink(900_000)
+
+    assert limit.value == 50_000
