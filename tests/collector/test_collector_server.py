@@ -269,3 +269,14 @@ def test_everything_can_be_reset_from_outside(collector, post, ask):
     ask("POST", "reset")
 
     assert collector.ledger.summary().requests == 0
+
+
+def test_answers_are_not_held_back(collector, post):
+    """
+    A connection sends an answer's parts at once, without Nagle's algorithm.
+    """
+    post(collector.url, [])
+
+    (connection,) = collector._server.server_state.connections
+    sock = connection.transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
