@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""
+`flush`, `shutdown`, `init` again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from ringamp import Status
+from ringamp.client import Client
+from ringamp.collector import Fault
+
+
+def test_flush_hurries_and_waits_for_all_before_it(
+    make_client, event, collector
+):
+    """
+    Nothing waits for the interval, and the future waits for retries.
+    """
+    collector.faults.add(Fault(status=500), times=2)
+    client = make_client(upload_interval_in_sec=60)
+    for number in range(3000):
+        client.log_event(event(number))
+
+    response = client.flush().result(10)
+
+    assert response.status is Status.SUCCESS
+    assert collector.ledger.summary().accepted == 3000
+    assert client.stats().pending == 0
+
+
+def test_flushes_may_overlap(make_client, event, collector):
+    """
+    T3: one asked for while another runs waits for its own events.
+    """
+    collector.faults.add(Fault(delay=0.2))
+    client = make_client()
+    client.log_event(event(1))
+    first = client.flush()
+    client.log_event(event(2))
+    second = client.flush()
+
+    assert first.result(5).status is Status.SUCCESS
+    assert second.result(5).status is Status.SUCCESS
+    assert collector.ledger.summary().accepted == 2
+
+
+def test_flush_tells_the_worst(make_client, event, collector):
+    """
+    One rejected event makes the flush's response the rejection.
+    """
+    collector.faults.add(Fault(indexes=[1]))
+    client = make_client(upload_interval_in_sec=60)
+    for number in range(3):
+        client.log_event(event(number))
+
+    assert client.flush().result(5).status is Status.INVALID
+
+
+def test_flush_without_events_is_skipped(make_client):
+    """
+    There is nothing to wait for, before and after `init`.
+    """
+    assert Client("unborn").flush().result(0).status is Status.SKIPPED
+    assert make_client().flush().result(0).status is Status.SKIPPED
+
+
+def test_shutdown_sends_then_refuses(make_client, event, collector):
+    """
+    What was logged arrives; what comes later is dropped and counted.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    for number in range(5000):
+        client.log_event(event(number))
+
+    client.shutdown()
+    late = client.log_event(event())
+
+    assert collector.ledger.summary().accepted == 5000
+    assert late.status is Status.DROPPED
+    assert "shut down" in late.reason
+    stats = client.stats()
+    assert (stats.delivered, stats.dropped, stats.pending) == (5000, 1, 0)
+    assert stats.logged == 5001
+
+
+def test_shutdown_twice_and_by_several_threads(make_client, event, collector):
+    """
+    All callers return when it is over; nothing is sent twice.
+    """
+    collector.faults.add(Fault(delay=0.2))
+    client = make_client()
+    client.log_event(event())
+    threads = [threading.Thread(target=client.shutdown) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    client.shutdown()
+
+    assert client.stats().delivered == 1
+    assert collector.ledger.summary().duplicates == 0
+
+
+def test_a_shutdown_in_a_callback_does_not_wait_for_itself(
+    make_client, event, collector
+):
+    """
+    *on_delivery* runs on the thread that a shutdown waits for.
+    """
+    told = []
+
+    def stop(events, response):
+        told.append(len(events))
+        client.shutdown()
+
+    client = make_client(on_delivery=stop)
+    client.log_event(event()).result(5)
+    client.shutdown()
+
+    assert told == [1]
+    assert client.log_event(event()).status is Status.DROPPED
+
+
+def test_shutdown_keeps_its_deadline(make_client, event, collector):
+    """
+    A service that does not answer costs what was allowed; the events are
+    dropped, counted and told.
+    """
+    collector.faults.add(Fault(delay=30), times=None)
+    client = make_client()
+    receipts = [client.log_event(event(n)) for n in range(10)]
+    began = time.monotonic()
+
+    client.shutdown(0.3)
+
+    assert time.monotonic() - began < 3
+    assert {r.result(1).status for r in receipts} <= {
+        Status.DROPPED,
+        Status.SYSTEM_ERROR,
+    }
+    stats = client.stats()
+    assert (stats.dropped, stats.pending) == (10, 0)
+
+
+def test_shutdown_drops_what_waits_for_a_retry(make_client, event):
+    """
+    A retry that is due after the deadline is not waited for.
+    """
+    client = make_client(
+        server_url="http://127.0.0.1:9/", retry_timeouts=[60_000]
+    )
+    receipt = client.log_event(event())
+    while client.stats().requests == 0:
+        time.sleep(0.01)
+
+    client.shutdown(0.2)
+
+    assert receipt.result(0).status is Status.DROPPED
+    assert "deadline" in receipt.result(0).error
+
+
+def test_init_again_drains_and_replaces(make_client, event, collector):
+    """
+    What the old options logged is sent; the new ones begin with no counts.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    old = client.log_event(event(1))
+
+    client.init("another-key", server_url=collector.url, min_id_length=3)
+    client.log_event(event(2, user_id="abc")).result(5)
+
+    assert old.result(0).status is Status.SUCCESS
+    assert client.options.min_id_length == 3
+    assert client.stats().logged == 1
+    assert collector.ledger.summary().accepted == 2
+
+
+def test_threads_that_log_while_init_runs_lose_nothing(
+    make_client, event, collector
+):
+    """
+    Every receipt that says QUEUED is delivered, whichever session it met.
+    """
+    options = {
+        "server_url": collector.url,
+        "on_full": "block",
+        "buffer_bytes": 1 << 17,
+        "shutdown_timeout_millis": 30_000,
+    }
+    client = make_client(**options)
+    receipts, stop = [], threading.Event()
+
+    def log():
+        while not stop.is_set():
+            receipts.append(client.log_event(event(len(receipts))))
+
+    threads = [threading.Thread(target=log) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        client.init("another-key", **options)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    client.shutdown(20)
+
+    queued = [r for r in receipts if r.status is Status.QUEUED]
+    assert {r.result(0).status for r in queued} == {Status.SUCCESS}
+    assert collector.ledger.summary().accepted == len(queued)
+    assert len(queued) == len(receipts)
