@@ -69,7 +69,7 @@ def test_t3_a_second_flush_waits_for_its_own_events(collector, make_client):
     Here each is done when all that was logged before it has an outcome.
     """
     client = make_client(upload_interval_in_sec=NEVER)
-    collector.faults.add(Fault(delay=0.2))
+    collector.faults.add(Fault(delay=0.5))
     client.log_event(event())
     first = client.flush()
     assert until(lambda: not len(collector.faults))
@@ -290,8 +290,8 @@ def test_t15_whom_an_answer_names_is_heeded(
     client.flush()
 
     assert other.result(PATIENCE).status is SUCCESS
-    assert client.stats().held == (0 if first else 1)
     assert named.result(PATIENCE).status is (first or SUCCESS)
+    assert sizes(collector) == ([2, 1] if first else [2, 1, 1])
 
 
 def test_t16_a_stalled_answer_ends_in_time(collector, make_client):
@@ -299,12 +299,12 @@ def test_t16_a_stalled_answer_ends_in_time(collector, make_client):
     There was no timeout, so a stalled socket stopped all sending. Here the
     request ends, is sent again, and the service takes its events once.
     """
-    client = make_client(request_timeout_millis=200)
+    client = make_client(request_timeout_millis=300)
     collector.faults.add(Fault(delay=60))
 
     receipts = log_all(client, numbered(5))
 
     assert set(outcomes(receipts)) == {SUCCESS}
-    assert client.stats().retries == 1
+    assert client.stats().retries >= 1
     assert sorted(numbers(collector)) == list(range(5))
     assert collector.ledger.summary().duplicates >= 1
