@@ -91,13 +91,15 @@ class Program:
         env: Its environment.
 
         cwd: Its directory.
+
+        stdin: Whether the test talks to it.
     """
 
-    def __init__(self, command, env, cwd=None):
+    def __init__(self, command, env, cwd=None, *, stdin=False):
         self._begin = time.monotonic()
         self.process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -112,6 +114,19 @@ class Program:
         The process id.
         """
         return self.process.pid
+
+    def say(self, line):
+        """
+        Write a line to its stdin.
+        """
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def hear(self):
+        """
+        Read one line that it tells, ahead of the rest.
+        """
+        return json.loads(self.process.stdout.readline())
 
     def kill(self):
         """
@@ -149,7 +164,7 @@ class Program:
         return Run(self.process.returncode, told, out, err, seconds, hung)
 
 
-def start(source, *args, url="", flags=(), file=None, **env):
+def start(source, *args, url="", flags=(), file=None, stdin=False, **env):
     """
     Start Python *source*.
 
@@ -164,6 +179,8 @@ def start(source, *args, url="", flags=(), file=None, **env):
 
         file: Where to write the source first, for a program that is imported
             by its children.
+
+        stdin: Whether the test talks to it.
 
         **env: Added to its environment.
     """
@@ -180,7 +197,9 @@ def start(source, *args, url="", flags=(), file=None, **env):
         *code,
         *map(str, args),
     ]
-    return Program(command, environment(RINGAMP_TEST_URL=url, **env))
+    return Program(
+        command, environment(RINGAMP_TEST_URL=url, **env), stdin=stdin
+    )
 
 
 def run(source, *args, deadline=20.0, **more):

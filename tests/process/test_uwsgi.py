@@ -86,6 +86,14 @@ def command(tmp_path, letter):
     os.close(number)
 
 
+def wait_for_loads(site, count):
+    """
+    Wait until the application was loaded so often: uWSGI forgets to stop a
+    worker that is still loading.
+    """
+    assert runner.wait_until(lambda: len(site.notes(what="load")) >= count)
+
+
 def stop(site, tmp_path, options):
     """
     Stop the server gracefully.
@@ -109,8 +117,7 @@ def test_a_stop_loses_nothing(collector, serve, tmp_path, options, install):
     loads = 2 if options == "lazy" else 1
     with serve(*OPTIONS[options], INSTALL=install, OPTIONS=late) as site:
         site.ask(60)
-        # uWSGI forgets to stop a worker that is still loading.
-        assert runner.wait_until(lambda: len(site.notes(what="load")) == loads)
+        wait_for_loads(site, loads)
         run = stop(site, tmp_path, options)
 
     assert run.hung is False
@@ -128,10 +135,13 @@ def test_a_reload_loses_nothing(collector, serve, tmp_path, options):
     """
     A graceful reload replaces the workers in the midst of requests.
     """
+    loads = 2 if options == "lazy" else 1
     with serve(*OPTIONS[options]) as site:
         before = site.ask(40)
+        wait_for_loads(site, loads)
         command(tmp_path, b"r")
         assert runner.wait_until(lambda: not site.ask(4) & before)
+        wait_for_loads(site, 2 * loads)
         site.ask(20)
         run = stop(site, tmp_path, options)
 

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""
+Celery's prefork pool, whose children end by `os._exit`: tasks log events,
+nobody flushes, all arrive. With a broker of files, and with a real Redis.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+import runner
+
+pytest.importorskip("celery")
+pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
+
+TASKS = """
+import json, os
+import celery, workload
+
+# Nothing is sent before the end of a child, so that all depends on it.
+client = workload.begin(upload_interval_in_sec=60)
+app = celery.Celery("tasks", broker=os.environ["BROKER"])
+app.conf.broker_transport_options = json.loads(os.environ["TRANSPORT"])
+app.conf.worker_hijack_root_logger = False
+app.conf.broker_connection_retry_on_startup = True
+
+@app.task
+def log(number):
+    workload.log(client, f"t{number}", 5)
+    with open(os.environ["DONE"], "a") as done:
+        done.write(f"{os.getpid()}\\n")
+"""
+
+TASKS_COUNT = 12
+
+
+@contextlib.contextmanager
+def redis(tmp_path):
+    """
+    Run a Redis of our own on a free port of the loopback.
+    """
+    pytest.importorskip("redis")
+    program = shutil.which("redis-server")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have Redis: apt-get install redis-server")
+        pytest.skip("redis-server is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    server = subprocess.Popen(
+        [program, "--port", str(port), *options], stdout=subprocess.DEVNULL
+    )
+
+    def listens():
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.connect(("127.0.0.1", port))
+            return True
+        return False
+
+    try:
+        assert runner.wait_until(listens)
+        yield f"redis://127.0.0.1:{port}/0", "{}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextlib.contextmanager
+def files(tmp_path):
+    """
+    Let the broker be a folder.
+    """
+    for name in ("queue", "control"):
+        (tmp_path / name).mkdir()
+    queue = tmp_path / "queue"
+    folders = {
+        "data_folder_in": str(queue),
+        "data_folder_out": str(queue),
+        "control_folder": str(tmp_path / "control"),
+    }
+    yield "filesystem://", json.dumps(folders)
+
+
+@pytest.mark.parametrize("options", [(), ("--max-tasks-per-child", "1")])
+@pytest.mark.parametrize("broker", [files, redis])
+def test_a_prefork_pool_loses_nothing(collector, tmp_path, broker, options):
+    """
+    Whether children end with the worker or after every task, each event
+    logged by a task arrives once, and no hook has to be installed.
+    """
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = tmp_path / "done"
+    done.touch()
+    with broker(tmp_path) as (address, transport):
+        env = runner.environment(
+            RINGAMP_TEST_URL=collector.url,
+            BROKER=address,
+            TRANSPORT=transport,
+            DONE=str(done),
+        )
+        send = "import tasks; [tasks.log.delay(n) for n in range(%d)]"
+        subprocess.run(
+            [sys.executable, "-c", send % TASKS_COUNT],
+            env=env,
+            cwd=tmp_path,
+            check=True,
+            timeout=30,
+        )
+        worker = runner.Program(
+            [
+                *(sys.executable, "-m", "celery", "-A", "tasks", "worker"),
+                *("--pool", "prefork", "--concurrency", "2"),
+                *("--without-gossip", "--without-mingle"),
+                *options,
+            ],
+            env,
+            cwd=tmp_path,
+        )
+        try:
+            assert runner.wait_until(
+                lambda: len(done.read_text().splitlines()) == TASKS_COUNT, 60
+            )
+            os.kill(worker.pid, signal.SIGTERM)
+        finally:
+            run = worker.wait(40)
+
+    assert (run.code, run.hung) == (0, False)
+    assert "Traceback" not in run.err
+    children = set(done.read_text().split())
+    assert len(children) == (TASKS_COUNT if options else 2)
+    assert collector.took_once(*((f"t{n}", 5) for n in range(TASKS_COUNT)))
