@@ -55,7 +55,6 @@ OWNERS = {
     # Locks; threads are started by `_thread` alone, see below.
     "threading": {
         "client",
-        "counters",
         "flusher/loop",
         "flusher/outcomes",
         "session",
