@@ -121,13 +121,11 @@ class Delivery:
         """
         return self._limit.value
 
-    def blocked_until(self, now: float) -> float | None:
+    def line_due(self) -> float | None:
         """
-        When the line's first batch may go, if that is later than *now*.
+        When the line's first batch may go; None where there is none.
         """
-        if self._line and self._line[0][0] > now:
-            return self._line[0][0]
-        return None
+        return self._line[0][0] if self._line else None
 
     def next_due(self) -> float | None:
         """

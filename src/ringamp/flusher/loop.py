@@ -248,27 +248,26 @@ class Flusher:
             self._sleep_until(self._clock.monotonic() + GRACE)
 
     def _rest(self) -> None:
-        now = self._clock.monotonic()
-        blocked = self._delivery.blocked_until(now)
-        if blocked is not None:
-            self._sit_out(blocked)
+        due = self._delivery.line_due()
+        if due is not None:
+            self._sit_out(due)
         elif self._ring.arm(1, self._ring.capacity):
             self._gather()
         else:
             self._sleep_until(self._delivery.next_due())
             self._gather()
 
-    def _sit_out(self, blocked: float) -> None:
+    def _sit_out(self, due: float) -> None:
         """
         Wait for a retry; meanwhile keep only the newest where that is asked.
         """
         keep = self._keep_newest
-        if keep is None:
-            self._sleep_until(blocked)
+        if keep is None or due <= self._clock.monotonic():
+            self._sleep_until(due)
             return
         self._delivery.evict(keep)
         if not self._ring.arm(keep + 1, self._ring.capacity * 3 // 4):
-            self._sleep_until(blocked)
+            self._sleep_until(due)
         self._delivery.evict(keep)
 
     def _gather(self) -> None:
@@ -312,6 +311,8 @@ class Flusher:
             if batch is None:
                 return
             self._delivery.send(batch, self._request_timeout)
+            if self._delivery.line_due() is not None:
+                continue
             waiting = self._ring.pushed - self._ring.claimed
             if self._ring.claimed >= target and waiting < self._max_events:
                 return
@@ -330,8 +331,7 @@ class Flusher:
                 continue
             if self._delivery.is_empty:
                 break
-            now = self._clock.monotonic()
-            due = self._delivery.blocked_until(now)
+            due = self._delivery.line_due()
             if due is None:
                 due = self._delivery.next_due()
             self._sleep_until(deadline if due is None else min(due, deadline))
