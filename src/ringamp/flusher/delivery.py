@@ -129,8 +129,11 @@ class Delivery:
 
     def next_due(self) -> float | None:
         """
-        When the next lane may go.
+        When the next of what waits here may go: the line, which goes before
+        anything else, or a lane. May be past.
         """
+        if self._line:
+            return self._line[0][0]
         return self._throttling.next_due()
 
     def next_batch(self) -> Batch | None:
