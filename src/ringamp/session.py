@@ -186,11 +186,19 @@ class Session:
         finally:
             self._closing.release()
 
-    def close_at_exit(self) -> None:
+    def hurry(self) -> None:
         """
-        Close within what the options allow.
+        Have the thread send what is left, if there is one.
         """
-        self.close(self.options.shutdown_timeout)
+        if self._flusher.has_thread and not self.is_closed:
+            self._flusher.hurry()
+
+    def close_at_exit(self, waited: float = 0.0) -> None:
+        """
+        Close within what the options allow, of which *waited* seconds have
+        passed.
+        """
+        self.close(max(0.0, self.options.shutdown_timeout - waited))
 
     def abandon(self) -> None:
         """

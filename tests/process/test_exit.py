@@ -237,6 +237,31 @@ def test_exit_while_nobody_listens(threads):
     assert last["stats"]["dropped"] == last["stats"]["logged"] == 50
 
 
+def test_exit_waits_for_all_instances_at_once(collector):
+    """
+    Two instances whose service is down cost what one does, and take nothing
+    from a third, whose events are delivered meanwhile.
+    """
+    run = runner.run(
+        """
+        import ringamp, workload
+        for name in "ab":
+            down = ringamp.get_instance(name).init(
+                workload.KEY, server_url="http://127.0.0.1:9/",
+                shutdown_timeout_millis=1000)
+            workload.log(down, name, 5)
+        client = workload.begin(upload_interval_in_sec=60,
+                                shutdown_timeout_millis=1000)
+        workload.log(client, "p", 5)
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.err) == (0, "")
+    assert 1 <= run.seconds < 1.9
+    assert collector.took_once(("p", 5))
+
+
 def test_exit_comes_sooner_where_no_retry_is_wanted():
     """
     Without retries there is nothing to wait for.

@@ -40,6 +40,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ringamp.bindings import generation
+from ringamp.clock import SystemClock
 
 FINALIZE_PRIORITY = 100
 """Any number makes multiprocessing run it before it joins its own threads."""
@@ -52,9 +53,15 @@ class Closable(Protocol):
 
     generation: int
 
-    def close_at_exit(self) -> None:
+    def hurry(self) -> None:
         """
-        Send what is left, within the limit the options set.
+        Have the thread send what is left, if there is one.
+        """
+
+    def close_at_exit(self, waited: float = 0.0) -> None:
+        """
+        Send what is left, within the limit the options set, of which
+        *waited* seconds have passed.
         """
 
 
@@ -121,6 +128,11 @@ def _at_exit(**_: object) -> None:
     Close what this process built; leave alone what an ancestor did.
     """
     current = generation()
-    for session in list(_sessions):
-        if session.generation == current:
-            session.close_at_exit()
+    begin = SystemClock.monotonic()
+    living = [one for one in list(_sessions) if one.generation == current]
+    # All threads send while one is waited for, and the time that passes is
+    # everybody's: ten instances whose service is down cost what one does.
+    for session in living:
+        session.hurry()
+    for session in living:
+        session.close_at_exit(SystemClock.monotonic() - begin)
