@@ -136,6 +136,9 @@ def test_an_awaited_event_has_its_result(collector, make_client):
     collector.faults.add(Fault(indexes=(0,)))
 
     async def ask():
+        """
+        Log two events and await both.
+        """
         bad = client.log_event(event())
         refused = await asyncio.wait_for(bad, PATIENCE)
         return refused, await client.log_event(event())
