@@ -3,10 +3,13 @@
 Compile and run the C tests: by pytest (`test_native.py`), for mutants
 (`mutations.py`), and by hand in their long forms:
 
-    python tests/native/build.py stress -- --records 20000000
-    python tests/native/build.py stress --sanitize thread -- --records 20000000
-    python tests/native/build.py stress -- --laps 655360 --start 34357641216
-    python tests/native/build.py wrap -- 100000
+    python tests/native/build.py stress --records 20000000
+    python tests/native/build.py stress --records 20000000 --sanitize thread
+    python tests/native/build.py stress --laps 655360 --start 12884901888
+    python tests/native/build.py wrap 100000
+
+The third is the wraparound soak: 10 x 2^16 laps of the smallest ring, the
+first half of them before the position at which a stamp's 32 bits would end.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ FLAGS = [
 
 SANITIZERS = {
     "none": [],
-    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "address,undefined": [
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+    ],
     "thread": ["-fsanitize=thread"],
 }
 
@@ -130,14 +136,13 @@ def has_sanitizer(compiler: str, sanitizer: str, folder: Path) -> bool:
 
 def main() -> int:
     """
-    Compile one test and run it with the arguments after `--`.
+    Compile one test and run it with the arguments that are its own.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("program", choices=sorted(PROGRAMS))
     parser.add_argument("--sanitize", choices=SANITIZERS, default="none")
     parser.add_argument("--compiler", default=None)
-    parser.add_argument("arguments", nargs="*")
-    options = parser.parse_args()
+    options, arguments = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = compile_program(
@@ -149,7 +154,7 @@ def main() -> int:
         except subprocess.CalledProcessError as error:
             sys.stderr.write(error.stderr)
             return 2
-        command = [str(path), *options.arguments]
+        command = [str(path), *arguments]
         return subprocess.run(command, check=False).returncode
 
 

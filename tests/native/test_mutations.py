@@ -9,7 +9,8 @@ import build
 import mutations
 import pytest
 import wake_model
-from mutants import MUTATIONS
+from mutation import Mutation
+from mutations import MUTATIONS
 
 SHORT = [each for each in MUTATIONS if each.is_short]
 
@@ -57,7 +58,7 @@ def test_stale_mutation_is_refused(tmp_path):
     """
     A mutation whose text is gone is an error, not a kill.
     """
-    stale = mutations.Mutation("stale", "ring.c", "no such text", "", "ring")
+    stale = Mutation("stale", "ring.c", "no such text", "", "ring")
 
     with pytest.raises(mutations.NotApplicableError):
         mutations.apply_mutation(stale, tmp_path)

@@ -14,7 +14,11 @@ import pytest
 
 SHORT = {
     "none": {"wake": ["100000"]},
-    "address": {"wake": ["10000"], "wrap": ["200"], "stress": ["50000"]},
+    "address,undefined": {
+        "wake": ["10000"],
+        "wrap": ["200"],
+        "stress": ["50000"],
+    },
     "thread": {"wake": ["5000"], "stress": ["200000"]},
 }
 """Arguments of the short forms, where the defaults take too long."""
@@ -23,7 +27,7 @@ CORE = ["ring.c", "splice.c", "idcheck.c", "generation.c"]
 
 RUNS = [
     *((program, "none") for program in build.PROGRAMS),
-    *((program, "address") for program in build.PROGRAMS),
+    *((program, "address,undefined") for program in build.PROGRAMS),
     # The others have one thread; those of the generation have theirs in the
     # child of a fork, which this sanitizer does not take.
     *((program, "thread") for program in ("wake", "stress")),

@@ -1,35 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-The mutations: one small wrong change each, and the test that must notice.
+The mutations of the ring: memory orders, producers, consumer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """
-    A change of *old* to *new* in one file of the core.
-
-    Attributes:
-        program: The C test of `build.PROGRAMS` that must fail; or `model`
-            for `wake_model.py`, or `hotpath` for `test_hotpath.py`.
-
-        sanitizer: What the test is built with.
-
-        is_short: Whether pytest runs it; the whole list is for the script.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    program: str
-    sanitizer: str = "none"
-    is_short: bool = False
-
+from mutation import Mutation
 
 READY = "ra_header_word(slot->position, flags,"
 ZERO_FIRST = "    memset(region->data + from, 0, first);\n"
@@ -39,7 +15,6 @@ HEAD = "    store_release(&region->head, end);\n"
 BARRIER = "    compiler_barrier();\n    if (first > length)\n"
 FIRST = "        first = length;\n"
 LENGTH = "    record->length = (uint32_t)length;\n"
-PUT_REST = "to = put(to, record->payload + 1, record->length - 1u);"
 
 ORDERS = [
     Mutation(
@@ -296,108 +271,4 @@ CONSUMER = [
     ),
 ]
 
-REST = [
-    Mutation(
-        "no comma between events",
-        "splice.c",
-        "if (i > 0)\n",
-        "if (i > 1)\n",
-        "splice",
-        is_short=True,
-    ),
-    Mutation(
-        "two braces",
-        "splice.c",
-        PUT_REST,
-        "to = put(to, record->payload, record->length);",
-        "splice",
-    ),
-    Mutation(
-        "pad spliced as an event",
-        "ring.c",
-        "return ra_state(word) == RA_PAD ? lap_end(ring, position)"
-        " : position;",
-        "return ra_state(word) == RA_PAD ? position : position;",
-        "splice",
-    ),
-    Mutation(
-        "bound forgets the library",
-        "splice.c",
-        "claim->count * (RA_ADDED_MAX + library_length);",
-        "claim->count * RA_ADDED_MAX + 0 * library_length;",
-        "splice",
-    ),
-    Mutation(
-        "one insert_id for all",
-        "splice.c",
-        "            put_position(insert_id + RA_RING_TEXT + 1, at);\n",
-        "",
-        "splice",
-    ),
-    Mutation(
-        "an id missing from the list",
-        "idcheck.c",
-        '"lmy47d",  ',
-        "",
-        "idcheck",
-    ),
-    Mutation(
-        "an id's first letter missing from the quick look",
-        "idcheck.c",
-        '"anul\\"{-0"',
-        '"anul\\"{0"',
-        "idcheck",
-    ),
-    Mutation(
-        "zeros refused of users too",
-        "idcheck.c",
-        "return is_device && is_zeros",
-        "return (is_device || 1) && is_zeros",
-        "idcheck",
-    ),
-    Mutation(
-        "kernel does not wipe: a raw clone goes unseen",
-        "generation.c",
-        "wipes = ra_wipe_on_fork(page, size) == 0;",
-        "wipes = 1;",
-        "generation",
-        is_short=True,
-    ),
-    Mutation(
-        "no child handler, and no wiping kernel",
-        "generation.c",
-        "failed = pthread_atfork(NULL, NULL, after_fork_in_child);",
-        "(void)after_fork_in_child;\n    failed = 0;",
-        "generation_no_wipe",
-    ),
-    Mutation(
-        "threads that race each begin a generation",
-        "generation.c",
-        "    return seen;\n",
-        "    return add_seq_cst(&last, 1) + 1;\n",
-        "generation",
-    ),
-    Mutation(
-        "ids measured in bytes",
-        "hotpath.c",
-        "    length = PyUnicode_GetLength(id);\n",
-        "    (void)PyUnicode_AsUTF8AndSize(id, &length);\n",
-        "hotpath",
-    ),
-    Mutation(
-        "copies leak",
-        "hotpath.c",
-        "        Py_XDECREF(inner);\n",
-        "",
-        "hotpath",
-    ),
-    Mutation(
-        "no generation check in push",
-        "hotpath.c",
-        "if (ring->generation != ra_generation())",
-        "if (ring->generation != ra_generation() && length < 0)",
-        "hotpath",
-    ),
-]
-
-MUTATIONS = [*ORDERS, *RESERVE, *CONSUMER, *REST]
+RING = [*ORDERS, *RESERVE, *CONSUMER]
