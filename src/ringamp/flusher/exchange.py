@@ -150,11 +150,9 @@ class NodeExchange:
 
     def __init__(self, retry: Any) -> None:
         self._retry = retry
-        self._call: Any = getattr(
-            retry,
-            "send_events_with_retry",
-            getattr(retry, "sendEventsWithRetry", None),
-        )
+        spellings = ("send_events_with_retry", "sendEventsWithRetry")
+        offered = (getattr(retry, name, None) for name in spellings)
+        self._call: Any = next(filter(callable, offered))
 
     def send(
         self, batch: Batch, timeout: float

@@ -331,8 +331,6 @@ class Flusher:
                 continue
             if self._delivery.is_empty:
                 break
-            due = self._delivery.line_due()
-            if due is None:
-                due = self._delivery.next_due()
+            due = self._delivery.next_due()
             self._sleep_until(deadline if due is None else min(due, deadline))
         self._delivery.give_up(TOO_LATE)
