@@ -51,6 +51,9 @@ def test_a_receipt_can_be_awaited(make_client, event):
     client = make_client()
 
     async def several():
+        """
+        Wait for fifty events.
+        """
         receipts = [client.log_event(event(n)) for n in range(50)]
         return [await receipt for receipt in receipts]
 

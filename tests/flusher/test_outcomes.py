@@ -167,7 +167,14 @@ def test_a_receipt_can_be_awaited(outcomes):
     receipt = Receipt(outcomes, 0)
 
     async def several():
+        """
+        Three tasks wait.
+        """
+
         async def wait():
+            """
+            Wait for the receipt.
+            """
             return await receipt
 
         tasks = [asyncio.create_task(wait()) for _ in range(3)]

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROSE = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-FOLDERS = ["src", "native", "tests", "benchmarks", "examples", "docs"]
+FOLDERS = ["src", "native", "tests", "benchmarks", "examples"]
 
 CHECKS = {
     "ruff-check": ["ruff", "check", "."],
