@@ -9,6 +9,12 @@ Without it a worker rebuilds at its first event, also where uWSGI runs none of
 Python's fork hooks, which is its default. What `install` adds: it says so
 when threads are off, rebuilds right after the fork, and sends what is left
 before uWSGI ends the interpreter.
+
+uWSGI runs no exit handler, of nobody, in a worker that it ends in the middle
+of a request or of writing its log line. `--die-on-term` does that; a graceful
+stop does not:
+
+    --hook-master-start "unix_signal:15 gracefully_kill_them_all"
 """
 
 from __future__ import annotations
