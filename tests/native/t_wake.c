@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #define PUSHERS 3
+#define DELAY_MOST 4096
 
 static uint64_t rounds = 200000;
 static struct ra_ring ring;
@@ -181,7 +182,10 @@ no_wake_up_is_lost(void)
         while (--left > 0)
             atomic_signal_fence(memory_order_seq_cst);
         reached = ra_ring_arm(&ring, round, UINT64_MAX);
-        delay += !reached ? 1 : delay > 0 ? -1 : 0;
+        if (reached)
+            delay -= delay > 0;
+        else if (++delay > DELAY_MOST)
+            delay = 0; /* The other is not running at all. */
         await(&done, round);
         CHECK(reached || atomic_load(&woken) == before + 1);
         sleeps += !reached;
