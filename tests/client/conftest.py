@@ -5,6 +5,8 @@ A collector and clients that send to it.
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import ringamp
@@ -71,8 +73,33 @@ def _fresh_log():
     logs.logger.setLevel(level)
 
 
-def statuses():
+@pytest.fixture
+def until():
     """
-    The statuses a receipt may have at once.
+    Wait until a condition holds, and fail where it never does.
     """
-    return set(ringamp.Status)
+
+    def wait(condition, seconds=10):
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < end, "it did not come true in time"
+            time.sleep(0.002)
+        return value
+
+    return wait
+
+
+@pytest.fixture
+def recorder():
+    """
+    A class: the real transport, which also keeps the bytes of every body.
+    """
+
+    class Recorder(ringamp.HTTPTransport):
+        bodies = []  # noqa: RUF012 - of this test's class alone.
+
+        def send_payload(self, payload):
+            self.bodies.append(bytes(payload.body))
+            return super().send_payload(payload)
+
+    return Recorder
