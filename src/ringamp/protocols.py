@@ -18,7 +18,7 @@ Protocols are structural: nothing needs to be inherited.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
@@ -113,6 +113,20 @@ class Retry(Protocol):
         Raises:
             Exception: Anything raised drops the batch, with a log line.
         """
+
+
+def method_of(thing: object, *spellings: str) -> Callable[..., Any]:
+    """
+    The method of a user's object, by the first of *spellings* it offers.
+
+    Raises:
+        AttributeError: It offers none; the options let no such object in.
+    """
+    for name in spellings:
+        method = getattr(thing, name, None)
+        if callable(method):
+            return cast("Callable[..., Any]", method)
+    raise AttributeError(f"{type(thing).__qualname__} has no {spellings[0]}")
 
 
 class MiddlewarePayload(msgspec.Struct):

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from ringamp.buffer import Batch, LazyEvents
 from ringamp.logs import log
 from ringamp.options import Options
+from ringamp.protocols import method_of
 from ringamp.retry.decision import (
     Attempt,
     Decision,
@@ -88,7 +89,7 @@ class PolicyExchange:
     A transport and a pure policy.
 
     Args:
-        transport: Has `send_payload`.
+        transport: Has `send_payload`, in one of its two spellings.
 
         policy: Says what an answer means.
 
@@ -109,6 +110,7 @@ class PolicyExchange:
         is_custom: bool,
     ) -> None:
         self._transport = transport
+        self._post = method_of(transport, "send_payload", "sendPayload")
         self._policy = policy
         self._headers = envelope.headers
         self._url = options.url
@@ -132,10 +134,7 @@ class PolicyExchange:
             LazyEvents(body, batch.offsets),
             timeout,
         )
-        response = guarded(
-            lambda: self._transport.send_payload(payload),
-            self._transport,
-        )
+        response = guarded(lambda: self._post(payload), self._transport)
         attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
         return response, self._policy.decide(attempt, response)
 
@@ -150,9 +149,9 @@ class NodeExchange:
 
     def __init__(self, retry: Any) -> None:
         self._retry = retry
-        spellings = ("send_events_with_retry", "sendEventsWithRetry")
-        offered = (getattr(retry, name, None) for name in spellings)
-        self._call: Any = next(filter(callable, offered))
+        self._call = method_of(
+            retry, "send_events_with_retry", "sendEventsWithRetry"
+        )
 
     def send(
         self, batch: Batch, timeout: float

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ringamp.options import Options
-from ringamp.protocols import Transport
+from ringamp.protocols import Transport, method_of
 from ringamp.status import SKIPPED_RESPONSE, Response
 from ringamp.transport.payload import Envelope
 
@@ -74,4 +74,6 @@ class BaseRetry:
         """
         if not events:
             return SKIPPED_RESPONSE
-        return self.transport.send_payload(self.envelope.payload(events))
+        post = method_of(self.transport, "send_payload", "sendPayload")
+        answer: Response = post(self.envelope.payload(events))
+        return answer
