@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""
+Transports of the user's own: how they are given, and what they may do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import orjson
+import pytest
+
+import ringamp
+from ringamp import MemoryTransport, Response, Status
+from ringamp.collector import Fault
+
+TAKEN = Response(Status.SUCCESS, 200)
+
+
+class Snake:
+    """
+    A transport as it is spelled here.
+    """
+
+    def __init__(self):
+        self.payloads = []
+
+    def send_payload(self, payload):
+        """
+        Take everything.
+        """
+        self.payloads.append(payload)
+        return TAKEN
+
+
+class Camel:
+    """
+    The same, as it is spelled in the Node SDK.
+    """
+
+    def __init__(self):
+        self.payloads = []
+
+    sendPayload = Snake.send_payload
+
+
+@pytest.mark.parametrize("kind", [Snake, Camel])
+@pytest.mark.parametrize("spelling", ["transport_class", "transportClass"])
+def test_both_spellings_of_the_method_are_called(
+    make_client, event, kind, spelling
+):
+    """
+    Whoever comes from the Node SDK keeps the names of the transport.
+    """
+    transport = kind()
+    client = make_client(**{spelling: transport})
+
+    assert client.log_event(event(3)).result(5).status is Status.SUCCESS
+
+    (payload,) = transport.payloads
+    assert [e["event_id"] for e in payload.events] == [3]
+
+
+def test_a_base_retry_sends_by_either_spelling(make_client, event):
+    """
+    A retry class of one's own with a transport of one's own.
+    """
+    client = make_client(transport_class=Camel, retry_class=ringamp.BaseRetry)
+
+    assert client.log_event(event()).result(5).status is Status.SUCCESS
+
+
+def test_the_body_is_the_events_and_nobody_elses(make_client, event):
+    """
+    What a transport does to the events it was shown changes neither the body
+    nor what is sent again.
+    """
+    seen = []
+
+    class Meddles(Snake):
+        def send_payload(self, payload):
+            payload.events[0]["event_id"] = "spoiled"
+            seen.append(orjson.loads(payload.body)["events"])
+            return Response(Status.FAILED, 500) if len(seen) == 1 else TAKEN
+
+    client = make_client(transport_class=Meddles, retry_timeouts=[1])
+
+    assert client.log_event(event(4)).result(5).status is Status.SUCCESS
+    assert seen[0] == seen[1]
+    assert seen[0][0]["event_id"] == 4
+
+
+def test_every_status_a_transport_may_answer_ends_the_event(
+    make_client, event
+):
+    """
+    Without a code as well: delivered, rejected or dropped, never lost sight
+    of.
+    """
+    ends = {}
+    for status in Status:
+        transport = MemoryTransport([Response(status)])
+        client = make_client(transport_class=transport, retry_timeouts=[])
+        client.log_event(event()).result(5)
+        stats = client.stats()
+        ends[status] = next(
+            end
+            for end in ("delivered", "rejected", "dropped")
+            if getattr(stats, end)
+        )
+        assert stats.pending == 0
+
+    assert {s for s, end in ends.items() if end == "delivered"} == {
+        Status.SUCCESS
+    }
+    assert {s for s, end in ends.items() if end == "rejected"} == {
+        Status.INVALID,
+        Status.PAYLOAD_TOO_LARGE,
+    }
+
+
+@pytest.mark.parametrize("junk", [None, 200, "success", {"status": "success"}])
+def test_what_is_no_response_counts_as_no_answer(
+    make_client, event, caplog, junk
+):
+    """
+    Dropped once retries are used up; the error names what was returned.
+    """
+
+    class Junk(Snake):
+        def send_payload(self, payload):
+            super().send_payload(payload)
+            return junk
+
+    transport = Junk()
+    client = make_client(
+        transport_class=transport, retry_timeouts=[1, 1], log_level="WARN"
+    )
+
+    with caplog.at_level(logging.WARNING, "ringamp"):
+        response = client.log_event(event()).result(5)
+
+    assert response.status is Status.SYSTEM_ERROR
+    assert f"returned {type(junk).__name__}" in response.error
+    assert len(transport.payloads) == 3
+    assert response.error in caplog.text
+
+
+def test_a_transport_that_raises_is_logged_without_its_frames(
+    make_client, event, caplog
+):
+    """
+    The words of the exception, and no traceback: its frames hold the body.
+    """
+    transport = MemoryTransport([LookupError("of mine")])
+    client = make_client(
+        transport_class=transport, retry_timeouts=[1], log_level="VERBOSE"
+    )
+
+    with caplog.at_level(logging.DEBUG, "ringamp"):
+        assert client.log_event(event()).result(5).status is Status.SUCCESS
+
+    assert "MemoryTransport raised LookupError('of mine')" in caplog.text
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_one_transport_may_serve_two_clients(make_client, event):
+    """
+    It is called by both their threads, each with its own API key's body.
+    """
+    transport = Snake()
+    clients = [make_client(transport_class=transport) for _ in range(2)]
+    for number, client in enumerate(clients):
+        client.log_event(event(number)).result(5)
+
+    assert [p.events[0]["event_id"] for p in transport.payloads] == [0, 1]
+
+
+def test_it_is_called_by_a_thread_of_ringamps(make_client, event):
+    """
+    Never by the one that logs.
+    """
+    callers = []
+
+    class Asks(Snake):
+        def send_payload(self, payload):
+            callers.append(threading.get_ident())
+            return TAKEN
+
+    client = make_client(transport_class=Asks)
+    client.log_event(event()).result(5)
+
+    assert callers != [threading.get_ident()]
+
+
+def test_a_subclass_of_the_http_transport_is_the_road_to_the_service(
+    make_client, event, collector
+):
+    """
+    With headers of one's own, for example.
+    """
+    sent = []
+
+    class Stamped(ringamp.HTTPTransport):
+        def send_payload(self, payload):
+            payload.headers = {**payload.headers, "X-Mine": "1"}
+            sent.append(payload.headers)
+            return super().send_payload(payload)
+
+    collector.faults.add(Fault(status=500))
+    client = make_client(transport_class=Stamped, retry_timeouts=[5])
+
+    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert [headers["X-Mine"] for headers in sent] == ["1", "1"]
+    assert collector.ledger.summary().accepted == 1
