@@ -163,9 +163,22 @@ def _merge_defaults(session: Session, fields: dict[str, Any]) -> None:
         default = getattr(session.options, name)
         if default is None:
             continue
-        own = msgspec.to_builtins(fields.get(name) or {})
+        own = fields.get(name) or {}
+        if not isinstance(own, dict):
+            own = _as_builtins(own)
         if isinstance(own, dict):
             fields[name] = {**msgspec.to_builtins(default), **own}
+
+
+def _as_builtins(value: Any) -> Any:
+    """
+    A struct or dataclass as a dict; what cannot be one as it is, since the
+    encoder says best what is wrong with it.
+    """
+    try:
+        return msgspec.to_builtins(value)
+    except Exception:
+        return value
 
 
 def _mend(session: Session, fields: dict[str, Any]) -> None:
