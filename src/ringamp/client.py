@@ -133,10 +133,9 @@ class Client(Shorthands):
 
         .. versionadded:: 0.1.0
         """
-        session = self._session
-        if session is None or session.generation != generation():
-            # After a fork there is nothing of this process to send.
+        if self._session is None:
             return
+        session = self._living()
         session.close(
             session.options.shutdown_timeout if timeout is None else timeout,
         )
@@ -218,7 +217,7 @@ class Client(Shorthands):
         try:
             lane.enter(passage, passage)
         except Exception as error:
-            return lane.fail(error)
+            return lane.fail(error, passage)
         position = passage.position
         if position & UNUSUAL:
             return lane.conclude(passage.receipt)

@@ -137,9 +137,11 @@ class MiddlewareLane:
         )
         return None
 
-    def fail(self, error: Exception) -> Receipt:
+    def fail(self, error: Exception, passage: Any) -> Receipt:
         """
-        Count an exception that came out of the chain.
+        Count an exception that came out of the chain. It makes the event
+        invalid, unless *passage* was at its end before: what is in the ring
+        will be sent, and its receipt must not say otherwise.
 
         Raises:
             Exception: The same, where *strict* is set.
@@ -147,7 +149,20 @@ class MiddlewareLane:
         self._session.counters.middleware_errors.bump()
         if self._session.options.strict:
             raise error
-        return self._refuse(self._session, f"a middleware raised {error!r}")
+        receipt: Receipt | None = passage.receipt
+        if not passage.position & UNUSUAL:
+            receipt = Receipt(self.outcomes, passage.position)
+        if receipt is None:
+            why = f"a middleware raised {error!r}"
+            return self._refuse(self._session, why)
+        log(
+            logging.WARNING,
+            f"raised after next {type(error).__name__}",
+            "a middleware raised %r after it had called next; its event has "
+            "gone on",
+            error,
+        )
+        return self.conclude(receipt)
 
     def conclude(self, receipt: Receipt | None) -> Receipt:
         """

@@ -152,7 +152,8 @@ Sees every event before it is encoded, on the thread that logs it.
 
 It may change the event, pass on another payload, or stop the event by not
 calling *next*. It runs in the request: it should neither block nor wait. What
-it raises makes this one event INVALID and is logged.
+it raises is logged, and makes this one event INVALID unless it has called
+*next* before, which cannot be taken back.
 """
 
 OnRetry: TypeAlias = Callable[[Response, int, bool], object]

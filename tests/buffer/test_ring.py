@@ -6,6 +6,7 @@ The ring as Python sees it: push, fill, release, wake.
 from __future__ import annotations
 
 import mmap
+import os
 
 import orjson
 import pytest
@@ -190,6 +191,18 @@ def test_a_closed_ring_takes_nothing_and_gives_what_it_has(ring):
 
     assert ring.push_event(event(1)) == FORKED
     assert [e["event_id"] for e in drain(ring)] == [0]
+
+
+def test_a_ring_closed_before_a_fork_is_closed_in_the_child(ring):
+    """
+    A child's generation is 0 until it renews it; no closed ring matches.
+    """
+    ring.close()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(ring.push_event(event(1)) != FORKED)
+
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 def test_one_push_wakes_and_only_one(ring):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 
 import pytest
 
@@ -269,3 +270,101 @@ def test_what_is_no_function_is_refused(make_client):
     """
     with pytest.raises(OptionsError, match="middleware: int given"):
         make_client().add_event_middleware(3)
+
+
+def test_an_event_object_may_be_handed_on(make_client, event, collector):
+    """
+    A middleware may make another event, of either kind.
+    """
+    client = make_client()
+    client.add_event_middleware(
+        lambda payload, next: next(
+            MiddlewarePayload(ringamp.Event("Other", user_id="somebody"))
+        )
+    )
+
+    client.log_event(event())
+
+    assert arrived(collector, client)[0]["event_type"] == "Other"
+
+
+def test_next_may_be_called_by_another_thread(make_client, event, collector):
+    """
+    Before the middleware returns or after: the event is logged once.
+    """
+    client = make_client()
+    threads = []
+
+    def elsewhere(payload, next):
+        threads.append(threading.Thread(target=next, args=(payload,)))
+        threads[-1].start()
+        if payload.event["event_id"]:
+            threads[-1].join()
+
+    client.add_event_middleware(elsewhere)
+    client.log_event(event(0))
+    waited = client.log_event(event(1))
+    for thread in threads:
+        thread.join(5)
+
+    assert waited.status is Status.QUEUED
+    numbers = {e["event_id"] for e in arrived(collector, client)}
+    assert numbers == {0, 1}
+    assert client.stats().logged == 2
+
+
+def test_a_middleware_that_is_added_later_sees_later_events(
+    make_client, event, collector
+):
+    """
+    Those logged before it are as they were.
+    """
+    client = make_client(upload_interval_in_sec=60)
+
+    def mark(payload, next):
+        payload.event["marked"] = True
+        next(payload)
+
+    client.log_event(event(0))
+    assert client.add_event_middleware(mark) is client
+    client.log_event(event(1))
+
+    marks = [e.get("marked") for e in arrived(collector, client)]
+    assert marks == [None, True]
+
+
+def test_middleware_outlives_init(make_client, event, collector):
+    """
+    It belongs to the client, not to its options.
+    """
+    client = make_client()
+    client.add_event_middleware(
+        lambda payload, next: (
+            payload.event.update(marked=True),
+            next(payload),
+        )
+    )
+    client.init("another-key", server_url=collector.url)
+
+    client.log_event(event())
+
+    assert arrived(collector, client)[0]["marked"] is True
+
+
+def test_a_shorthand_goes_through_the_chain(make_client, collector):
+    """
+    Calls of identify and revenue make events like others.
+    """
+    client = make_client()
+    types = []
+    client.add_event_middleware(
+        lambda payload, next: (
+            types.append(payload.event["event_type"]),
+            next(payload),
+        )
+    )
+    client.identify("somebody", None, ringamp.Identify().set("a", 1))
+    client.revenue(ringamp.Revenue(price=1), user_id="somebody")
+
+    assert len(arrived(collector, client)) == 2
+    assert types == ["$identify", "revenue_amount"]

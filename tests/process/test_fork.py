@@ -29,7 +29,6 @@ def test_a_child_never_sends_what_its_parent_logged(collector):
             answers = {receipt.result(0).status for receipt in receipts}
             idle = client.flush()
             done = idle.done() and idle.result().status
-            client.shutdown()
             workload.log(client, "c", 7)
             workload.tell(who="child", was=was, answers=sorted(answers),
                           idle=done, queued=receipts[0].status)
@@ -54,6 +53,39 @@ def test_a_child_never_sends_what_its_parent_logged(collector):
     assert run.the(who="last")["stats"]["delivered"] == 50
     assert (run.the(who="last")["own"]) == "success"
     assert collector.took_once(("p", 50), ("c", 7))
+
+
+def test_a_shutdown_in_a_child_is_the_childs(collector):
+    """
+    Before its first event as well: the child refuses from then on and counts
+    what it refuses; the parent goes on and sends its own.
+    """
+    run = runner.run(
+        """
+        import workload
+        client = workload.begin(upload_interval_in_sec=60)
+        workload.log(client, "p", 5)
+
+        def child():
+            client.shutdown()
+            receipts = workload.log(client, "c", 3)
+            workload.tell(statuses=[receipt.status for receipt in receipts],
+                          stats=workload.counts(client))
+
+        code = workload.reap(workload.fork(child))
+        workload.log(client, "q", 5)
+        client.shutdown()
+        workload.tell(code=code)
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.err) == (0, "")
+    child, parent = run.told
+    assert child["statuses"] == ["dropped"] * 3
+    assert child["stats"]["dropped"] == child["stats"]["logged"] == 3
+    assert parent == {"code": 0}
+    assert collector.took_once(("p", 5), ("q", 5))
 
 
 def test_a_grandchild_without_a_push_in_between(collector):

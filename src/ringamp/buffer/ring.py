@@ -20,6 +20,9 @@ from ringamp.buffer.batch import Batch
 from ringamp.buffer.region import Region, round_capacity
 from ringamp.errors import NativeError
 
+NO_GENERATION = 2**64 - 1
+"""Matches no process: not even a forked child's, which is 0 at first."""
+
 SPARE_MAX = 2
 """Request-sized buffers kept for the next batch: one in flight, one filling.
 A new megabyte a batch costs its page faults every time."""
@@ -126,7 +129,7 @@ class Ring:
         commit, and so does this store. So when close returns, every push
         that was not refused has been committed.
         """
-        self._ring.generation = 0
+        self._ring.generation = NO_GENERATION
 
     def arm(self, more: int, more_bytes: int) -> bool:
         """

@@ -169,6 +169,8 @@ class Delivery:
             if self._hand is not batch:
                 # It took so long that somebody closed and dropped it.
                 return
+            # From here on its events get their ends one by one.
+            self._hand = None
             self._note(travellers, response)
             resent = [
                 again

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Generator
 from operator import attrgetter
-from threading import RLock
+from threading import Lock
 from typing import Any, NamedTuple
 
 import msgspec
@@ -77,6 +77,16 @@ class _Flush:
         self.worst = SKIPPED_RESPONSE
 
 
+def _resolve(future: _Future, response: Response) -> None:
+    """
+    Resolve *future*, unless it was cancelled or is resolved already.
+    """
+    try:
+        future.set_result(response)
+    except concurrent.futures.InvalidStateError:
+        return
+
+
 _GOOD = (Status.SKIPPED, Status.SUCCESS)
 
 
@@ -84,15 +94,16 @@ class Outcomes:
     """
     What became of the events of one ring.
 
-    Any thread may ask; the flusher settles. Futures are resolved outside the
-    lock, since their callbacks are the user's. The lock is re-entrant, and
-    each change is one step of the interpreter, since a signal handler may ask
-    (or shut down, and so settle) in the middle of a call.
+    Any thread may ask; the flusher settles. The lock is among those who
+    settle. Who asks takes none: a signal handler may shut down in the middle
+    of the question, and would wait for a flusher that waits for the lock. So
+    each change is one step of the interpreter, and who has put a future in
+    looks once more whether it was too late.
     """
 
     def __init__(self, owner: int) -> None:
         self.generation = owner
-        self._lock = RLock()
+        self._lock = Lock()
         self._runs: list[_Run] = []
         self._forgotten = 0
         self.floor = 0
@@ -114,8 +125,7 @@ class Outcomes:
             if self._flushes:
                 done += self._resolve_flushes(start, response)
         for future, answer in done:
-            if future.set_running_or_notify_cancel():
-                future.set_result(answer)
+            _resolve(future, answer)
 
     def lookup(self, position: int) -> Response | None:
         """
@@ -123,8 +133,7 @@ class Outcomes:
         """
         if self.generation != generation():
             return INHERITED
-        with self._lock:
-            return self._find(position)
+        return self._find(position)
 
     def future(self, position: int) -> _Future:
         """
@@ -134,14 +143,12 @@ class Outcomes:
         if self.generation != generation():
             future.set_result(INHERITED)
             return future
-        with self._lock:
+        found = self._find(position)
+        if found is None:
+            self._enlist(position, future)
             found = self._find(position)
-            if found is None:
-                self._enlist(position, future)
-                # A signal handler may have settled it in between.
-                found = self._find(position)
-        if found is not None and not future.done():
-            future.set_result(found)
+        if found is not None:
+            _resolve(future, found)
         return future
 
     def flush(self, target: int) -> _Future:
@@ -151,14 +158,10 @@ class Outcomes:
         skipped where there was nothing to do.
         """
         flush = _Flush(target)
-        with self._lock:
-            if self.floor < target:
-                self._flushes.append(flush)
-            # Looked at again, since a signal handler may have settled all
-            # that there was in between.
-            is_over = self.floor >= target
-        if is_over and not flush.future.done():
-            flush.future.set_result(flush.worst)
+        if self.floor < target:
+            self._flushes.append(flush)
+        if self.floor >= target:
+            _resolve(flush.future, flush.worst)
         return flush.future
 
     def _enlist(self, position: int, future: _Future) -> None:
@@ -166,18 +169,21 @@ class Outcomes:
         Each waiter has a future of its own, so that one who gives up (and
         cancels it) takes nothing from the others.
         """
-        others = self._waiting.get(position)
-        if others is None:
-            insort(self._waiting_order, position)
-            self._waiting[position] = [future]
-            return
+        others = self._waiting.setdefault(position, [])
         others[:] = [one for one in others if not one.cancelled()]
         others.append(future)
+        insort(self._waiting_order, position)
 
     def _find(self, position: int) -> Response | None:
-        at = bisect_right(self._runs, position, key=_start) - 1
-        if at >= 0 and position < self._runs[at].end:
-            return self._runs[at].response
+        at = -1
+        # A list of runs only grows; a shorter one is another list.
+        runs = self._runs
+        # Until no run was put in between the search and the look.
+        while at != (found := bisect_right(runs, position, key=_start)):
+            at = found
+            run = runs[at - 1] if at else None
+        if run is not None and position < run.end:
+            return run.response
         return FORGOTTEN if position < self._forgotten else None
 
     def _remember(self, start: int, end: int, response: Response) -> None:
@@ -204,7 +210,7 @@ class Outcomes:
         excess = max(0, len(runs) - RUNS_KEPT)
         if excess:
             self._forgotten = min(runs[excess - 1].end, self.floor)
-        self._runs[:cut] = runs[excess:]
+        self._runs = runs[excess:] + self._runs[cut:]
 
     def _advance(self, start: int, end: int) -> None:
         if start != self.floor:
@@ -217,15 +223,20 @@ class Outcomes:
     def _resolve_waiting(
         self, start: int, end: int, response: Response
     ) -> list[tuple[_Future, Response]]:
-        first = bisect_right(self._waiting_order, start - 1)
-        last = bisect_right(self._waiting_order, end - 1)
-        positions = self._waiting_order[first:last]
-        del self._waiting_order[first:last]
-        return [
-            (future, response)
-            for at in positions
-            for future in self._waiting.pop(at, ())
-        ]
+        done: list[tuple[_Future, Response]] = []
+        order = self._waiting_order
+        # Who asks may put positions in meanwhile, which moves the others up.
+        while (at := bisect_left(order, start)) < len(order):
+            position = order[at]
+            if position >= end:
+                break
+            if position >= start:
+                order.remove(position)
+                done += [
+                    (future, response)
+                    for future in self._waiting.pop(position, ())
+                ]
+        return done
 
     def _resolve_flushes(
         self, start: int, response: Response
@@ -234,10 +245,8 @@ class Outcomes:
             if start < flush.target and flush.worst.status in _GOOD:
                 flush.worst = response
         done = [one for one in self._flushes if self.floor >= one.target]
-        if done:
-            self._flushes = [
-                one for one in self._flushes if self.floor < one.target
-            ]
+        for one in done:
+            self._flushes.remove(one)
         return [(one.future, one.worst) for one in done]
 
 
