@@ -83,7 +83,9 @@ class Delivery:
         self._exchange = exchange
         self._envelope = envelope
         self._options = options
-        self._verdicts = Verdicts(options, outcomes, counters)
+        self._verdicts = Verdicts(
+            options, outcomes, counters, exchange.retries
+        )
         self._counters = counters
         self._clock = clock
         self._line: deque[tuple[float, Batch]] = deque()

@@ -41,10 +41,13 @@ class Exchange(Protocol):
         keep_newest: As of a policy: None, or how many events an outage may
             keep.
 
+        retries: As of a policy: how many a batch has; None for no end.
+
         lends_events: Whether user code may keep a batch's events.
     """
 
     keep_newest: int | None
+    retries: int | None
     lends_events: bool
 
     def send(
@@ -71,17 +74,24 @@ def as_response(answer: object, giver: object) -> Response:
 def guarded(call: Callable[[], Any], giver: object) -> Response:
     """
     Call user code; an exception becomes a response.
-
-    The log has the exception's type and words but not its traceback, whose
-    frames hold request bodies.
     """
     try:
         answer = call()
     except Exception as error:
-        words = f"{type(giver).__qualname__} raised {error!r}"
-        log(logging.ERROR, words, "%s", words)
-        return Response(Status.SYSTEM_ERROR, error=words)
+        return raised(error, giver)
     return as_response(answer, giver)
+
+
+def raised(error: Exception, giver: object) -> Response:
+    """
+    Make a response of what user code raised.
+
+    The log has the exception's type and words but not its traceback, whose
+    frames hold request bodies.
+    """
+    words = f"{type(giver).__qualname__} raised {error!r}"
+    log(logging.ERROR, words, "%s", words)
+    return Response(Status.SYSTEM_ERROR, error=words)
 
 
 class PolicyExchange:
@@ -115,6 +125,7 @@ class PolicyExchange:
         self._headers = envelope.headers
         self._url = options.url
         self.keep_newest = policy.keep_newest
+        self.retries = policy.retries
         self._is_custom = is_custom
         self.lends_events = False
 
@@ -136,7 +147,11 @@ class PolicyExchange:
         )
         response = guarded(lambda: self._post(payload), self._transport)
         attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
-        return response, self._policy.decide(attempt, response)
+        try:
+            return response, self._policy.decide(attempt, response)
+        except Exception as error:
+            response = raised(error, self._policy)
+            return response, [Drop(range(len(batch)), response)]
 
 
 class NodeExchange:
@@ -145,6 +160,7 @@ class NodeExchange:
     """
 
     keep_newest: int | None = None
+    retries: int | None = None
     lends_events = True
 
     def __init__(self, retry: Any) -> None:

@@ -24,12 +24,26 @@ Fate = Literal["delivered", "rejected", "dropped"]
 class Verdicts:
     """
     Tells the ends of one session's events, and asks the user's callbacks.
+
+    Args:
+        options: Bring the callbacks.
+
+        outcomes: Where ends are told.
+
+        counters: Where they are counted.
+
+        retries: How many a batch has; None for no end.
     """
 
     def __init__(
-        self, options: Options, outcomes: Outcomes, counters: Counters
+        self,
+        options: Options,
+        outcomes: Outcomes,
+        counters: Counters,
+        retries: int | None,
     ) -> None:
         self._options = options
+        self._retries = retries
         self._outcomes = outcomes
         self._counters = counters
 
@@ -70,7 +84,7 @@ class Verdicts:
         ask = self._options.on_retry
         if ask is None:
             return True
-        is_last = number >= len(self._options.retry_timeouts)
+        is_last = self._retries is not None and number >= self._retries
         try:
             return ask(response, number, is_last) is not False
         except Exception as error:

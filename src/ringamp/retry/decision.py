@@ -125,9 +125,12 @@ class Policy(Protocol):
         keep_newest:
             None: while the policy waits, new events wait in the ring. A
             number: only so many of the newest are kept, older ones dropped.
+
+        retries: How many charged retries a batch has; None for no end.
     """
 
     keep_newest: int | None
+    retries: int | None
 
     def decide(
         self, attempt: Attempt, response: Response
