@@ -55,6 +55,7 @@ OWNERS = {
     # Locks; threads are started by `_thread` alone, see below.
     "threading": {
         "client",
+        "flusher/exchange",
         "flusher/loop",
         "flusher/outcomes",
         "session",

@@ -5,6 +5,7 @@ Transports of the user's own: how they are given, and what they may do.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 
@@ -214,3 +215,45 @@ def test_a_subclass_of_the_http_transport_is_the_road_to_the_service(
     assert client.log_event(event()).result(5).status is Status.SUCCESS
     assert [headers["X-Mine"] for headers in sent] == ["1", "1"]
     assert collector.ledger.summary().accepted == 1
+
+
+ENDS = [SystemExit(3), asyncio.CancelledError(), KeyboardInterrupt()]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
+@pytest.mark.parametrize("where", ["transport", "on_retry", "on_delivery"])
+def test_user_code_cannot_end_the_thread_that_sends(
+    make_client, event, end, where
+):
+    """
+    `sys.exit` in a callback, or a cancelled task in a transport, counts as
+    any other exception: the events after it are sent.
+    """
+    calls = []
+
+    def fail(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise end
+
+    class Ends(Snake):
+        def send_payload(self, payload):
+            super().send_payload(payload)
+            if where == "transport":
+                fail()
+            failing = where == "on_retry" and len(self.payloads) == 1
+            return Response(Status.FAILED, 500) if failing else TAKEN
+
+    client = make_client(
+        transport_class=Ends,
+        retry_timeouts=[1],
+        on_retry=fail if where == "on_retry" else None,
+        on_delivery=fail if where == "on_delivery" else None,
+    )
+
+    for number in range(3):
+        response = client.log_event(event(number)).result(5)
+        assert response.status is Status.SUCCESS
+    assert calls
+    assert client.stats().delivered == 3
+    assert client.stats().callback_errors == (where != "transport")

@@ -14,6 +14,7 @@ that becomes a `Response`.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -77,12 +78,28 @@ def guarded(call: Callable[[], Any], giver: object) -> Response:
     """
     try:
         answer = call()
-    except Exception as error:
+    except BaseException as error:
+        if ends_program(error):
+            raise
         return raised(error, giver)
     return as_response(answer, giver)
 
 
-def raised(error: Exception, giver: object) -> Response:
+def ends_program(error: BaseException) -> bool:
+    """
+    Whether *error*, which came out of user code, is not about that code.
+
+    Signal handlers run in the main thread; there a SystemExit is the end of
+    the program and must pass. Elsewhere it is a callback that called
+    `sys.exit`, or a task that was cancelled, and must not end the one thread
+    that sends.
+    """
+    if isinstance(error, Exception):
+        return False
+    return threading.main_thread().ident == threading.get_ident()
+
+
+def raised(error: BaseException, giver: object) -> Response:
     """
     Make a response of what user code raised.
 
@@ -149,7 +166,9 @@ class PolicyExchange:
         attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
         try:
             return response, self._policy.decide(attempt, response)
-        except Exception as error:
+        except BaseException as error:
+            if ends_program(error):
+                raise
             response = raised(error, self._policy)
             return response, [Drop(range(len(batch)), response)]
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from ringamp.buffer import Batch
 from ringamp.counters import Counters
+from ringamp.flusher.exchange import ends_program
 from ringamp.flusher.outcomes import Outcomes
 from ringamp.logs import log
 from ringamp.options import Options
@@ -87,7 +88,9 @@ class Verdicts:
         is_last = self._retries is not None and number >= self._retries
         try:
             return ask(response, number, is_last) is not False
-        except Exception as error:
+        except BaseException as error:
+            if ends_program(error):
+                raise
             self._note_error("on_retry", error)
             return True
 
@@ -104,10 +107,12 @@ class Verdicts:
         try:
             if tell is not None:
                 tell(chosen, response)
-        except Exception as error:
+        except BaseException as error:
+            if ends_program(error):
+                raise
             self._note_error("on_delivery", error)
 
-    def _note_error(self, name: str, error: Exception) -> None:
+    def _note_error(self, name: str, error: BaseException) -> None:
         self._counters.callback_errors += 1
         log(
             logging.ERROR,
