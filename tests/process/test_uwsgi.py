@@ -37,6 +37,10 @@ OPTIONS = {
     ),
     "osafterfork": ("--master", "--processes", "2", "--py-call-osafterfork"),
 }
+if sys.version_info >= (3, 13):
+    # An application that only answers dies there, too: uWSGI runs the hook of
+    # a child without that before the fork, and 3.13 aborts on the lock.
+    del OPTIONS["osafterfork"]
 
 
 @pytest.fixture
