@@ -6,6 +6,8 @@ What `log_event` returns, and what becomes of it.
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
 
 import pytest
 
@@ -101,3 +103,147 @@ def test_a_timeout_is_a_timeout(make_client, event):
 
     with pytest.raises(TimeoutError):
         client.log_event(event()).result(0.01)
+
+
+def test_a_cancelled_waiter_harms_no_other(make_client, event):
+    """
+    Of those who wait for one event, each gives up for itself alone: by a
+    cancelled future, a cancelled task, or a timeout.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    receipt = client.log_event(event())
+    given_up, kept = receipt.future(), receipt.future()
+    assert given_up.cancel()
+    with pytest.raises(TimeoutError):
+        receipt.result(0.01)
+
+    async def wait():
+        async def one():
+            return await receipt
+
+        tasks = [asyncio.create_task(one()) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        client.flush()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    cancelled, *told = asyncio.run(wait())
+
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert {answer.status for answer in told} == {Status.SUCCESS}
+    assert kept.result(5).status is Status.SUCCESS
+    assert receipt.result(0).status is Status.SUCCESS
+    assert given_up.cancelled()
+
+
+def test_many_threads_may_wait_for_one_event(make_client, event):
+    """
+    All of them are told, whether they asked before or after.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    receipt = client.log_event(event())
+    told = []
+    threads = [
+        threading.Thread(target=lambda: told.append(receipt.result(10)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    client.flush()
+    for thread in threads:
+        thread.join(10)
+
+    assert [answer.status for answer in told] == [Status.SUCCESS] * 8
+
+
+def test_a_callback_of_a_future_may_log_and_may_raise(make_client, event):
+    """
+    It runs on the thread that sends, without any lock: what it logs is sent,
+    and what it raises harms nobody.
+    """
+    client = make_client()
+    inner = []
+
+    def log_more(future):
+        inner.append(client.log_event(event(2)))
+        raise LookupError("of mine")
+
+    receipt = client.log_event(event(1))
+    receipt.future().add_done_callback(log_more)
+
+    assert receipt.result(5).status is Status.SUCCESS
+    client.flush().result(5)
+    assert inner[0].result(5).status is Status.SUCCESS
+
+
+def test_a_receipt_outlives_its_client(make_client, event):
+    """
+    Shut down, or begun anew: what was learnt stays known, and a new event's
+    outcome is not mistaken for an old one's.
+    """
+    client = make_client()
+    old = client.log_event(event(1))
+    client.init("another-key", transport_class=ringamp.MemoryTransport([403]))
+    new = client.log_event(event(2))
+
+    assert new.result(5).status_code == 403
+    assert old.result(0).status_code == 200
+    client.shutdown()
+    assert (new.result(0).status_code, old.result(0).status_code) == (403, 200)
+
+
+KNOWN = {
+    "opted out": ({"opt_out": True}, {}, Status.SKIPPED),
+    "invalid": ({}, {"event_type": None}, Status.INVALID),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_was_not_queued_has_its_response_at_once(
+    make_client, event, name
+):
+    """
+    In every way of asking for it.
+    """
+    options, fields, status = KNOWN[name]
+    receipt = make_client(**options).log_event(event(**fields))
+
+    async def wait():
+        return await receipt
+
+    assert receipt.status is status
+    assert receipt.response.status is status
+    assert receipt.reason
+    assert receipt.result(0) is receipt.future().result(0)
+    assert asyncio.run(wait()) is receipt.response
+
+
+def test_a_receipt_says_queued_until_its_event_is_settled(
+    make_client, event, collector
+):
+    """
+    The response is None as long as the request is under way, and told at the
+    same moment to all who ask.
+    """
+    collector.faults.add(Fault(delay=0.2))
+    client = make_client()
+    receipt = client.log_event(event())
+
+    assert receipt.response is None
+    assert receipt.reason is None
+    assert not receipt.future().done()
+    assert receipt.result(5) is receipt.response
+    assert receipt.status is Status.QUEUED
+
+
+def test_a_receipt_is_small_and_shows_no_event(make_client, event):
+    """
+    Servers may keep thousands of them; its repr may be logged.
+    """
+    receipt = make_client().log_event(event(user_id="a-secret-person"))
+
+    assert "a-secret-person" not in repr(receipt)
+    assert not gc.is_tracked(receipt)
+    with pytest.raises(AttributeError):
+        receipt.status = Status.SUCCESS
