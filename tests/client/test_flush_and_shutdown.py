@@ -212,3 +212,166 @@ def test_threads_that_log_while_init_runs_lose_nothing(
     assert {r.result(0).status for r in queued} == {Status.SUCCESS}
     assert collector.ledger.summary().accepted == len(queued)
     assert len(queued) == len(receipts)
+
+
+def test_a_flush_does_not_wait_for_later_events(make_client, event, collector):
+    """
+    It is done when those before it are final, although later ones are not.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    client.log_event(event(1))
+    flush = client.flush()
+    flush.result(5)
+    collector.faults.add(Fault(delay=0.5))
+    later = client.log_event(event(2))
+    second = client.flush()
+
+    assert flush.done()
+    assert not second.done()
+    assert later.response is None
+    assert second.result(5).status is Status.SUCCESS
+
+
+def test_a_flush_is_done_only_with_the_last_before_it(
+    make_client, event, collector, monkeypatch
+):
+    """
+    What overtakes a held event does not end the flush.
+    """
+    monkeypatch.setattr("ringamp.retry.ordered.HOLD", 0.3)
+    collector.faults.add(Fault(users=("throttled",)))
+    client = make_client(upload_interval_in_sec=60)
+    held = client.log_event(event(0, user_id="throttled"))
+    free = client.log_event(event(1))
+    flush = client.flush()
+
+    assert free.result(5).status is Status.SUCCESS
+    assert held.response is None
+    assert not flush.done()
+    assert flush.result(5).status is Status.SUCCESS
+    assert held.result(0).status is Status.SUCCESS
+
+
+def test_many_flushes_by_many_threads(make_client, event, collector):
+    """
+    Each waits for what its own thread logged before.
+    """
+    client = make_client()
+    missing = []
+
+    def log():
+        for number in range(30):
+            receipt = client.log_event(event(number))
+            client.flush().result(10)
+            missing.extend([] if receipt.response else [number])
+
+    threads = [threading.Thread(target=log) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+    assert missing == []
+    assert collector.ledger.summary().accepted == 180
+
+
+def test_a_cancelled_flush_harms_no_other(make_client, event):
+    """
+    Who gives up waiting cancels nothing else.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    receipt = client.log_event(event())
+    first, second = client.flush(), client.flush()
+    first.cancel()
+
+    assert second.result(5).status is Status.SUCCESS
+    assert receipt.result(5).status is Status.SUCCESS
+    assert first.cancelled() or first.result(0).status is Status.SUCCESS
+
+
+def test_a_flush_of_settled_events_is_done_at_once(make_client, event):
+    """
+    There is nothing left to do: skipped.
+    """
+    client = make_client()
+    client.log_event(event()).result(5)
+
+    assert client.flush().result(0).status is Status.SKIPPED
+
+
+def test_a_flush_after_shutdown_is_done(make_client, event):
+    """
+    All that there was has its outcome.
+    """
+    client = make_client()
+    client.log_event(event())
+    client.shutdown()
+
+    assert client.flush().result(0).status is Status.SKIPPED
+
+
+def test_a_flush_that_waits_learns_of_the_shutdown(make_client, event):
+    """
+    What is dropped at the deadline ends it; nobody waits for ever.
+    """
+    client = make_client(
+        server_url="http://127.0.0.1:9/", retry_timeouts=[60_000]
+    )
+    client.log_event(event())
+    flush = client.flush()
+    client.shutdown(0.1)
+
+    assert flush.result(1).status in (Status.DROPPED, Status.SYSTEM_ERROR)
+
+
+def test_shutdown_waits_for_retries(make_client, event, collector):
+    """
+    A service that stumbles while a process ends costs no event.
+    """
+    collector.faults.add(Fault(status=500))
+    collector.faults.add(Fault(reset="after"))
+    client = make_client(upload_interval_in_sec=60, retry_timeouts=[20] * 3)
+    receipts = [client.log_event(event(n)) for n in range(10)]
+
+    client.shutdown()
+
+    assert {r.result(0).status for r in receipts} == {Status.SUCCESS}
+    assert collector.ledger.summary().accepted == 10
+
+
+def test_a_second_shutdown_waits_for_the_first(
+    make_client, event, collector, until
+):
+    """
+    Whoever calls it may rely on what was logged having its outcome after.
+    """
+    collector.faults.add(Fault(delay=0.3))
+    client = make_client()
+    client.log_event(event())
+    first = threading.Thread(target=client.shutdown)
+    first.start()
+    until(lambda: client.log_event(event(1)).status is Status.DROPPED)
+
+    client.shutdown()
+
+    assert client.stats().pending == 0
+    first.join(5)
+
+
+def test_init_in_a_callback_replaces_the_client(make_client, event, collector):
+    """
+    *on_delivery* runs on the thread that `init` would wait for.
+    """
+    told = []
+
+    def renew(events, response):
+        told.append(len(events))
+        client.init("another-key", server_url=collector.url)
+
+    client = make_client(on_delivery=renew)
+    client.log_event(event(1)).result(5)
+    client.log_event(event(2)).result(5)
+
+    assert told[0] == 1
+    assert collector.ledger.summary().accepted == 2
