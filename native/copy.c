@@ -15,14 +15,18 @@ static PyObject *copy_value(PyObject *value, int depth);
 
 /*
  * Whether `value` is copied and not shared: a dict or list, or of a subclass
- * (a defaultdict's copy is a dict). Most values are of the two other types,
- * so these are told apart first.
+ * (a defaultdict's copy is a dict). Most values are of other types, so these
+ * are told apart first.
  */
 static int
 is_container(PyObject *value)
 {
-    if (PyUnicode_CheckExact(value) || PyLong_CheckExact(value))
+    /* Comparisons of a pointer; the last line calls functions. */
+    if (PyUnicode_CheckExact(value) || PyLong_CheckExact(value) ||
+        PyFloat_CheckExact(value) || value == Py_None)
         return 0;
+    if (PyDict_CheckExact(value) || PyList_CheckExact(value))
+        return 1;
     return PyDict_Check(value) || PyList_Check(value);
 }
 

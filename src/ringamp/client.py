@@ -211,9 +211,13 @@ class Client(Shorthands):
                 return drop_for_room(session)
             return self._log_carefully(event, extra)
         lane = self._lane
-        if lane is None or not isinstance(event, dict):
+        if lane is None:
             return self._log_carefully(event, extra)
-        passage = lane.begin(event, extra, lane.unusual)
+        try:
+            passage = lane.begin(event, extra, lane.unusual)
+        except TypeError:
+            # No dict; the careful lane makes one.
+            return self._log_carefully(event, extra)
         try:
             lane.enter(passage, passage)
         except Exception as error:
