@@ -68,6 +68,35 @@ def test_later_events_of_a_held_id_queue_behind(make_client, event, collector):
         assert taken == list(range(400)), user
 
 
+@pytest.mark.parametrize(
+    "split",
+    [Fault(status=413), Fault(status=400, html=True)],
+    ids=["413", "400"],
+)
+def test_what_was_released_together_comes_back_together(
+    make_client, event, collector, until, split
+):
+    """
+    Where the first half of what left a lane is throttled again, the second
+    half does not overtake it.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    collector.faults.add(Fault(users=("throttled",)))
+    for number in range(100):
+        client.log_event(event(number, user_id="throttled"))
+    flush = client.flush()
+    until(lambda: client.stats().held == 100)
+    collector.faults.add(split)
+    collector.faults.add(Fault(users=("throttled",)))
+
+    assert flush.result(10).status is Status.SUCCESS
+
+    taken = [e["event_id"] for e in collector.ledger.events()]
+    assert taken == list(range(100))
+    assert len(collector.faults) == 0
+    assert client.stats().held == 0
+
+
 def test_a_daily_quota_is_final(make_client, event, collector):
     """
     L8: by the id itself, whatever it is called.

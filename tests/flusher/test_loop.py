@@ -171,18 +171,50 @@ def refuse(*args):
     raise RuntimeError("can't start new thread")
 
 
+def test_a_flush_without_a_thread_sends_by_itself(make_client, monkeypatch):
+    """
+    Who waits for it at interpreter exit would wait for ever.
+    """
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    transport = MemoryTransport([500])
+    client = make_client(transport, retry_timeouts=[5])
+    receipts = [client.log_event(event(n)) for n in range(10)]
+
+    flush = client.flush()
+
+    assert flush.done()
+    assert {r.result(0).status for r in receipts} == {Status.SUCCESS}
+
+
+def test_a_flush_without_a_thread_has_an_end(make_client, monkeypatch):
+    """
+    A service that is away costs *shutdown_timeout_millis*, not for ever.
+    """
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    client = make_client(
+        MemoryTransport([500] * 9),
+        retry_timeouts=[60_000],
+        shutdown_timeout_millis=100,
+    )
+    client.log_event(event())
+    began = time.monotonic()
+
+    flush = client.flush()
+
+    assert time.monotonic() - began < 5
+    assert not flush.done()
+
+
 def test_a_thread_that_could_not_be_started_is_tried_again(
     make_client, monkeypatch
 ):
     """
-    After so many events more; and by a flush.
+    After so many events more.
     """
     start = _thread.start_new_thread
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
-    transport = MemoryTransport()
-    client = make_client(transport)
+    client = make_client(MemoryTransport())
     receipt = client.log_event(event())
-    flush = client.flush()
     monkeypatch.setattr(_thread, "start_new_thread", start)
 
     for number in range(loop.THREADLESS_RETRY - 1):
@@ -190,7 +222,7 @@ def test_a_thread_that_could_not_be_started_is_tried_again(
     assert receipt.response is None
     client.log_event(event())
 
-    assert flush.result(5).status is Status.SUCCESS
+    assert receipt.result(5).status is Status.SUCCESS
 
 
 def test_what_is_logged_together_travels_together(make_client):

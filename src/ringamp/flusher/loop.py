@@ -115,6 +115,7 @@ class Flusher:
         self._interrupt = interrupt
         self._keep_newest = keep_newest
         self._request_timeout = options.request_timeout
+        self._patience = options.shutdown_timeout
         self._max_events = options.max_events
         self._interval = options.upload_interval_in_sec
         self._max_cached = options.max_cached_events
@@ -155,6 +156,20 @@ class Flusher:
         """
         self._urgent = self._ring.pushed
         self.wake()
+        if not self._started:
+            self._stand_in()
+
+    def _stand_in(self) -> None:
+        """
+        Send what is there in this thread, since there is no other: somebody
+        waits for it, and at interpreter exit (3.12) nobody else would come.
+        """
+        if not self._ended.acquire(blocking=False):
+            return
+        try:
+            self._send_until(self._clock.monotonic() + self._patience)
+        finally:
+            self._ended.release()
 
     def close(self, deadline: float) -> None:
         """
@@ -321,6 +336,10 @@ class Flusher:
         """
         Send everything in this thread until *deadline*; drop the rest.
         """
+        self._send_until(deadline)
+        self._delivery.give_up(TOO_LATE)
+
+    def _send_until(self, deadline: float) -> None:
         while True:
             left = deadline - self._clock.monotonic()
             if left <= 0:
@@ -333,4 +352,3 @@ class Flusher:
                 break
             due = self._delivery.next_due()
             self._sleep_until(deadline if due is None else min(due, deadline))
-        self._delivery.give_up(TOO_LATE)

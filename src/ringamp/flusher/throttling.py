@@ -93,10 +93,17 @@ class Throttling:
     def waiting_in(self, batch: Batch) -> list[int]:
         """
         Which events of *batch* must wait. What has just left a lane must
-        not: it would never get anywhere.
+        not, or it would never get anywhere, unless older events of that lane
+        have come back meanwhile.
         """
-        if batch.part is not None or not self._lanes.has_holds:
+        if not self._lanes.has_holds:
             return []
+        if batch.part is not None:
+            return [
+                index
+                for index, ids in enumerate(batch.ids())
+                if self._lanes.has_older(ids, batch.tiles[index].start)
+            ]
         return [
             index
             for index, ids in enumerate(batch.ids())

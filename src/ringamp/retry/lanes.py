@@ -8,6 +8,7 @@ What it is
 
         hold(...)             the service throttled these ids
         is_held(ids)          must this event wait? by what key
+        has_older(ids, order) must one that left its lane go back?
         add(ids, order, ...)  let it wait
         due(now)              what may go, each lane's part with its key
         done(key)             all of that part has an outcome, or is back
@@ -29,7 +30,8 @@ The order
 The invariants
     The events of a held id leave in order. While a part of a lane is out,
     nothing else of the lane leaves, and its ids stay held, so that later
-    events line up behind. A lane ends when it is empty, nothing of it is
+    events line up behind. A part may travel in several requests: where one
+    of them is throttled again, those after it come back as well. A lane ends when it is empty, nothing of it is
     out and its time has passed.
 
 How much at a time
@@ -199,6 +201,19 @@ class Lanes(Generic[Item]):
             if key in self._lanes:
                 return key
         return None
+
+    def has_older(self, ids: Ids, order: int) -> bool:
+        """
+        Does an event older than *order* wait in a lane of *ids*? Then an
+        event that left that lane must go back, not ahead.
+        """
+        lanes = (self._lanes.get(key) for key in _keys(ids))
+        return any(
+            lane is not None
+            and bool(lane.waiting)
+            and lane.waiting[0].order < order
+            for lane in lanes
+        )
 
     def add(self, ids: Ids, order: int, item: Item, size: int) -> bool:
         """
