@@ -31,8 +31,8 @@ The invariants
     The events of a held id leave in order. While a part of a lane is out,
     nothing else of the lane leaves, and its ids stay held, so that later
     events line up behind. A part may travel in several requests: where one
-    of them is throttled again, those after it come back as well. A lane ends when it is empty, nothing of it is
-    out and its time has passed.
+    of them is throttled again, those after it come back as well. A lane ends
+    when it is empty, nothing of it is out and its time has passed.
 
 How much at a time
     A lane of thousands released at once would draw the next 429 at once,
