@@ -34,6 +34,7 @@ TROUBLE = [
 ENDS = {
     Status.SUCCESS: "delivered",
     Status.INVALID: "rejected",
+    Status.PAYLOAD_TOO_LARGE: "rejected",
     Status.DROPPED: "dropped",
 }
 
