@@ -5,8 +5,11 @@ No room in the ring: drop and count, or wait.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+
+import pytest
 
 from ringamp import Status
 from ringamp.collector import Fault
@@ -153,3 +156,145 @@ def test_a_shutdown_frees_a_blocked_caller(make_client, event):
     assert not thread.is_alive()
     assert receipts[-1].status is Status.DROPPED
     assert client.stats().pending == 0
+
+
+LANES = {
+    "direct": ({}, 0),
+    "defaults": ({"plan": {"branch": "main"}}, 0),
+    "middleware": ({}, 1),
+    "chain and defaults": ({"plan": {"branch": "main"}}, 2),
+}
+
+
+def client_of(make_client, lane, **more):
+    """
+    Make a client whose events take *lane*.
+    """
+    options, length = LANES[lane]
+    client = make_client(buffer_bytes=1 << 16, **options, **more)
+    for _ in range(length):
+        client.add_event_middleware(lambda payload, next: next(payload))
+    return client
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_every_lane_drops_for_want_of_room(
+    make_client, event, collector, lane
+):
+    """
+    Counted exactly, told at once, and room is found again.
+    """
+    client = client_of(make_client, lane, upload_interval_in_sec=60)
+    collector.faults.add(Fault(delay=0.3))
+    receipts = fill(client, event)
+    more = [client.log_event(event(n)) for n in range(20)]
+
+    assert receipts[-1].status is Status.DROPPED
+    assert receipts[-1].result(0).status is Status.DROPPED
+    assert client.flush().result(10).status is Status.SUCCESS
+    assert client.log_event(event()).status is Status.QUEUED
+    client.flush().result(10)
+    queued = [r for r in [*receipts, *more] if r.status is Status.QUEUED]
+    stats = client.stats()
+    assert stats.delivered == len(queued) + 1
+    assert stats.dropped == len(receipts) + len(more) - len(queued)
+    assert collector.ledger.summary().accepted == stats.delivered
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_every_lane_can_wait_for_room(make_client, event, collector, lane):
+    """
+    Three rings' worth of events, and none is dropped.
+    """
+    client = client_of(make_client, lane, on_full="block")
+
+    receipts = [client.log_event(event(n)) for n in range(1500)]
+
+    assert {r.status for r in receipts} == {Status.QUEUED}
+    client.flush().result(10)
+    numbers = [e["event_id"] for e in collector.ledger.events()]
+    assert numbers == list(range(1500))
+
+
+@pytest.mark.parametrize("on_full", ["drop", "block"])
+def test_an_event_for_which_there_is_never_room_is_invalid(
+    make_client, event, on_full
+):
+    """
+    Nobody waits for it; the reason says what fits. What just fits does fit.
+    """
+    client = make_client(buffer_bytes=1 << 16, on_full=on_full)
+    sizes = [1000, 10_000, 16_000, 30_000, 32_000, 40_000, 65_000, 70_000]
+
+    receipts = [
+        client.log_event(event(event_properties={"x": "y" * size}))
+        for size in sizes
+        if client.flush().result(10)
+    ]
+
+    statuses = [receipt.status for receipt in receipts]
+    assert statuses[0] is Status.QUEUED
+    assert statuses[-1] is Status.INVALID
+    assert set(statuses) == {Status.QUEUED, Status.INVALID}
+    assert statuses == sorted(statuses, key=[*statuses].index)
+    assert "fit into a request and the buffer" in receipts[-1].reason
+
+
+def test_a_drop_is_logged_once_not_an_event(make_client, event, caplog):
+    """
+    A ring that is full for a second is no reason for a thousand lines.
+    """
+    client = make_client(
+        server_url=DOWN, buffer_bytes=1 << 16, log_level="ERROR"
+    )
+    with caplog.at_level(logging.ERROR, "ringamp"):
+        fill(client, event)
+        for number in range(500):
+            client.log_event(event(number))
+
+    assert caplog.text.count("the buffer of 65536 bytes is full") == 1
+    assert client.stats().dropped == 501
+
+
+def test_receipts_of_dropped_events_share_one_response(make_client, event):
+    """
+    Memory does not grow with what is dropped.
+    """
+    client = make_client(server_url=DOWN, buffer_bytes=1 << 16)
+    fill(client, event)
+
+    first, second = client.log_event(event()), client.log_event(event())
+
+    assert first is second
+
+
+def test_waiting_has_the_timeout_of_each_call(make_client, event):
+    """
+    Every call waits anew, none longer than it may.
+    """
+    client = make_client(
+        server_url=DOWN,
+        buffer_bytes=1 << 16,
+        on_full="block",
+        block_timeout=0.05,
+    )
+    fill(client, event)
+    for _ in range(3):
+        began = time.monotonic()
+        receipt = client.log_event(event())
+        assert receipt.status is Status.DROPPED
+        assert 0.05 <= time.monotonic() - began < 2
+
+
+def test_who_learns_of_an_outcome_finds_room(make_client, event):
+    """
+    The space of an event is free before its receipt is told: a sender that
+    waits for each large event before the next never finds the ring full.
+    """
+    client = make_client(buffer_bytes=1 << 16)
+    large = {"x": "y" * 30_000}
+
+    for number in range(100):
+        receipt = client.log_event(event(number, event_properties=large))
+        assert receipt.status is Status.QUEUED, number
+        assert receipt.result(5).status is Status.SUCCESS

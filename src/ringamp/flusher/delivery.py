@@ -171,8 +171,10 @@ class Delivery:
             if self._hand is not batch:
                 # It took so long that somebody closed and dropped it.
                 return
-            # From here on its events get their ends one by one.
+            # From here on its events get their ends one by one. Whoever
+            # learns of one may log the next, so there is room before.
             self._hand = None
+            self._leave_ring(batch)
             self._note(travellers, response)
             resent = [
                 again
@@ -245,18 +247,18 @@ class Delivery:
         """
         batch, self._hand = self._hand, None
         if batch is not None:
-            self._settle(batch, range(len(batch)), response, "dropped")
             self._leave_ring(batch)
+            self._settle(batch, range(len(batch)), response, "dropped")
 
     def _drop_whole(self, batch: Batch, response: Response) -> None:
-        self._settle(batch, range(len(batch)), response, "dropped")
         self._leave_ring(batch)
+        self._settle(batch, range(len(batch)), response, "dropped")
         self._recycle(batch)
 
     def _leave_ring(self, batch: Batch) -> None:
         """
-        Give its ring space back: all its events have an outcome, or are in
-        the line or a lane with bytes of their own.
+        Give its ring space back: the bytes of its events are in the body,
+        and what becomes of them is known.
         """
         if batch.end is not None:
             self._ring.release(batch.end)
