@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections import deque
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ringamp.bindings import CAPACITY_MIN, FORKED, FULL, TOO_BIG, WAKE
 from ringamp.buffer import Ring
@@ -266,3 +269,85 @@ def test_memory_that_cannot_be_had_is_an_error(monkeypatch):
 
     with pytest.raises(NativeError, match="cannot get 73728 bytes"):
         Region(65536)
+
+
+class Model:
+    """
+    A ring as a list: what was pushed and not yet taken.
+    """
+
+    def __init__(self):
+        self.ring = Ring(1, min_id_length=5, max_event=9_000, library=b"l/1")
+        self.waiting = deque()
+        self.claimed = deque()
+        self.pushed = 0
+
+    def push(self, size):
+        """
+        Push an event of about *size* bytes.
+        """
+        one = event(self.pushed, event_properties={"x": "y" * size})
+        at = self.ring.push_event(one)
+        if at == FULL:
+            assert self.ring.used + 2 * (size + 300) > self.ring.capacity
+            return
+        assert at >= 0
+        self.waiting.append(self.pushed)
+        self.pushed += 1
+
+    def fill(self, count):
+        """
+        Take at most *count* events.
+        """
+        batch = fill(self.ring, max_count=count, max_bytes=20_000)
+        if batch is None:
+            assert not self.waiting
+            return
+        numbers = [e["event_id"] for e in batch.events()]
+        assert 0 < len(numbers) <= count
+        assert numbers == [self.waiting.popleft() for _ in numbers]
+        self.claimed.append(batch)
+
+    def release(self, _):
+        """
+        Release the oldest batch that is out.
+        """
+        if self.claimed:
+            batch = self.claimed.popleft()
+            self.ring.release(batch.end)
+            self.ring.reuse(batch)
+
+    def check(self):
+        """
+        Compare the counts.
+        """
+        assert self.ring.pushed == self.pushed
+        assert self.ring.claimed == self.pushed - len(self.waiting)
+        if not self.waiting and not self.claimed:
+            assert self.ring.used == 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["push"] * 4 + ["fill", "release"]),
+            st.integers(1, 7000),
+        ),
+        max_size=120,
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_any_sequence_of_calls_is_that_of_a_list(steps):
+    """
+    Events come out once, in order, in batches within the limits, however
+    pushes, fills and releases alternate; the ring is full only if it is.
+    """
+    model = Model()
+    for name, number in steps:
+        getattr(model, name)(number)
+        model.check()
+    while model.waiting:
+        model.fill(2000)
+    while model.claimed:
+        model.release(None)
+    model.check()

@@ -118,7 +118,14 @@ def test_a_cancelled_waiter_harms_no_other(make_client, event):
         receipt.result(0.01)
 
     async def wait():
+        """
+        Let three tasks wait.
+        """
+
         async def one():
+            """
+            Wait for the receipt.
+            """
             return await receipt
 
         tasks = [asyncio.create_task(one()) for _ in range(3)]
@@ -210,6 +217,9 @@ def test_what_was_not_queued_has_its_response_at_once(
     receipt = make_client(**options).log_event(event(**fields))
 
     async def wait():
+        """
+        Wait for the receipt.
+        """
         return await receipt
 
     assert receipt.status is status

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
+import sys
 import threading
 
 import pytest
@@ -228,3 +230,80 @@ def test_nothing_to_flush_is_skipped_at_once(outcomes):
     A flush of what is settled already waits for nothing.
     """
     assert outcomes.flush(0).result(0).status is Status.SKIPPED
+
+
+def test_those_who_ask_while_it_is_settled_are_all_told(outcomes, monkeypatch):
+    """
+    Threads ask, wait, give up and flush while the flusher settles, joins and
+    is out of order: nobody hears a wrong outcome, or none at all.
+    """
+    monkeypatch.setattr(module, "RUNS_IN_FULL", 8)
+    count = 600
+    wrong, waiting, begin = [], [], threading.Barrier(5)
+
+    def settle():
+        begin.wait()
+        for number in range(0, count, 2):
+            for one in (number + 1, number):
+                outcomes.settle(8 * one, 8 * one + 8, ANSWERS[one % 3])
+
+    def ask(seed):
+        chance = random.Random(seed)
+        begin.wait()
+        while outcomes.floor < 8 * count:
+            # Mostly about what is being settled just now.
+            number = min(outcomes.floor // 8 + chance.randrange(4), count - 1)
+            future = outcomes.future(8 * number)
+            if chance.random() < 0.2:
+                future.cancel()
+                continue
+            waiting.append((number, future))
+            found = outcomes.lookup(8 * number)
+            wanted = ANSWERS[number % 3].status
+            if found is not None and found.status is not wanted:
+                wrong.append((number, found))
+
+    threads = [threading.Thread(target=settle)]
+    threads += [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert wrong == []
+    assert len(waiting) > 100
+    for number, future in waiting:
+        assert future.result(0).status is ANSWERS[number % 3].status
+
+
+@given(st.permutations(range(12)), st.lists(st.integers(0, 12), max_size=5))
+@settings(deadline=None)
+def test_a_flush_is_done_with_the_last_event_before_it(order, targets):
+    """
+    In whatever order events are settled, and however many flushes overlap;
+    its response is the first that was no success.
+    """
+    outcomes = Outcomes(generation())
+    flushes = [(target, outcomes.flush(8 * target)) for target in targets]
+    settled, bad = set(), dict.fromkeys(targets)
+
+    for number in order:
+        response = ANSWERS[number % 3]
+        outcomes.settle(8 * number, 8 * number + 8, response)
+        settled.add(number)
+        for target, future in flushes:
+            if number < target and response is not GOOD:
+                bad[target] = bad[target] or response
+            assert future.done() == (settled >= set(range(target)))
+
+    for target, future in flushes:
+        wanted = bad[target] or (GOOD if target else None)
+        assert (future.result(0) is wanted) or (
+            not target and future.result(0).status is Status.SKIPPED
+        )
