@@ -238,7 +238,7 @@ def test_those_who_ask_while_it_is_settled_are_all_told(outcomes, monkeypatch):
     is out of order: nobody hears a wrong outcome, or none at all.
     """
     monkeypatch.setattr(module, "RUNS_IN_FULL", 8)
-    count = 600
+    count = 400
     wrong, waiting, begin = [], [], threading.Barrier(5)
 
     def settle():

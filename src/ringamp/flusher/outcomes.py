@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Generator
 from operator import attrgetter
@@ -170,7 +171,12 @@ class Outcomes:
         cancels it) takes nothing from the others.
         """
         others = self._waiting.setdefault(position, [])
-        others[:] = [one for one in others if not one.cancelled()]
+        for one in tuple(others):
+            if one.cancelled():
+                # One by one: a list put together and put back would lose
+                # the future that another thread appends in between.
+                with contextlib.suppress(ValueError):
+                    others.remove(one)
         others.append(future)
         insort(self._waiting_order, position)
 
@@ -232,10 +238,9 @@ class Outcomes:
                 break
             if position >= start:
                 order.remove(position)
-                done += [
-                    (future, response)
-                    for future in self._waiting.pop(position, ())
-                ]
+                # Copied in one step: who asks may take cancelled ones out.
+                futures = tuple(self._waiting.pop(position, ()))
+                done += [(future, response) for future in futures]
         return done
 
     def _resolve_flushes(
