@@ -124,3 +124,96 @@ def test_a_wrong_option_does_not_show_the_key():
         ringamp.init(KEY, buffer_bytes="much")
 
     assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_no_traceback_has_it(event, collector):
+    """
+    Of what user code raises where the key is at hand: neither the receipt
+    nor the frames that an error reporter would print, locals included.
+    """
+    shown = []
+
+    def fail(payload):
+        raise LookupError(payload)
+
+    class Reports(ringamp.HTTPTransport):
+        def send_payload(self, payload):
+            try:
+                return fail(payload)
+            except LookupError as error:
+                shown.append(error)
+                raise
+
+    class Retries(ringamp.BaseRetry):
+        def send_events_with_retry(self, events):
+            try:
+                return self.send_events(events)
+            except LookupError as error:
+                shown.append(error)
+                raise
+
+    for retry in (None, Retries):
+        client = Client("reports").init(
+            KEY,
+            server_url=collector.url,
+            transport_class=Reports,
+            retry_class=retry,
+            retry_timeouts=[],
+        )
+        response = client.log_event(event()).result(5)
+        client.shutdown()
+        assert "LookupError" in response.error
+        assert KEY not in repr(response)
+
+    assert len(shown) == 3
+    for error in shown:
+        report = traceback.TracebackException.from_exception(
+            error, capture_locals=True
+        )
+        assert KEY not in "".join(report.format())
+
+
+def test_it_travels_in_the_body_alone(event, collector):
+    """
+    Not in the URL, not in a header: proxies write both down.
+    """
+    seen = []
+
+    class Looks(ringamp.HTTPTransport):
+        def send_payload(self, payload):
+            seen.append((payload.url, dict(payload.headers), payload.body))
+            return super().send_payload(payload)
+
+    client = Client("looks").init(
+        KEY, server_url=collector.url, transport_class=Looks
+    )
+    client.log_event(event()).result(5)
+    client.shutdown()
+
+    ((url, headers, body),) = seen
+    assert KEY not in url + repr(headers)
+    assert body.count(KEY.encode()) == 1
+    assert KEY not in repr(collector.ledger.requests())
+
+
+def test_a_flush_and_a_callback_do_not_have_it(event, collector):
+    """
+    Where the service quotes it in its answer, it is blotted out for all.
+    """
+    body = {"code": 400, "error": f"Invalid API key: {KEY}", "key": KEY}
+    collector.faults.add(Fault(status=400, body=body))
+    told = []
+    client = Client("quoted").init(
+        KEY,
+        server_url=collector.url,
+        on_delivery=lambda events, response: told.append(
+            (list(events), response)
+        ),
+    )
+    client.log_event(event())
+    response = client.flush().result(5)
+    client.shutdown()
+
+    assert response.error.startswith("Invalid API key")
+    assert KEY not in repr(response) + repr(told)
+    assert len(told) == 1
