@@ -5,19 +5,22 @@
 The collector runs in a process of its own. The client is initialised in this
 process and used in the workers only, as a pre-fork server does it. Each event
 carries its worker and a sequence number, and what the collector took is
-compared with these: the counts of the workers are not taken at their word.
+compared with these: neither the counts of the workers nor the insert_ids that
+they make are taken at their word. What went wrong is told by the collector's
+ledger as well.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import statistics
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NamedTuple
 
 import msgspec
@@ -36,13 +39,32 @@ BLOCK = 1000
 """Events that are timed together: one clock reading costs as much as an
 event."""
 
+COUNTS = (
+    "logged",
+    "delivered",
+    "rejected",
+    "dropped",
+    "requests",
+    "retries",
+)
+"""What the workers' reports add up to."""
+
 POLL_SECONDS = 0.1
 DRAIN_SECONDS = 60.0
 
 
 class Misfortune(NamedTuple):
     """
-    What goes wrong when a part of the events has arrived.
+    What goes wrong.
+
+    Attributes:
+        at: When: the part of the requests that have arrived before.
+
+        fault: What.
+
+        times: How many requests in a row meet it.
+
+        words: The same for the reader.
     """
 
     at: float
@@ -77,7 +99,13 @@ class Worker(NamedTuple):
 
 class Verdict(NamedTuple):
     """
-    What the collector's own list of events says.
+    What the collector's own list of events and its count say.
+
+    Attributes:
+        lost: Events that it never took.
+
+        doubled: Events that it took beyond one of each, under whatever
+            insert_id.
     """
 
     lost: int
@@ -111,6 +139,7 @@ def demo(
         keep_events=2 * events,
     )
     with service as collector:
+        planned = plan(collector, events)
         ringamp.init(
             API_KEY,
             server_url=collector.url,
@@ -119,12 +148,12 @@ def demo(
         )
         began = time.monotonic()
         with forked(shares) as crew:
-            watch(collector, events, crew, console)
+            watch(collector, planned, events, crew, console)
             reports = [read_report(worker) for worker in crew]
         seconds = time.monotonic() - began
         verdict = judge(collector, shares)
         console.print(
-            table(collector, reports, verdict, events / seconds),
+            table(collector, planned, reports, verdict, events / seconds),
         )
     if verdict.lost or verdict.doubled or None in reports:
         sys.exit(1)
@@ -147,6 +176,26 @@ def misfortunes() -> list[Misfortune]:
         ),
         Misfortune(0.7, Fault(delay=1.0), 1, "an answer that takes 1 s"),
     ]
+
+
+def plan(collector: CollectorProcess, events: int) -> list[Misfortune]:
+    """
+    Tell the collector which requests are to meet a misfortune. There will be
+    enough of them: as many as full requests would be, and the retries.
+    """
+    from ringamp.collector import Fault  # noqa: PLC0415 - an extra.
+
+    planned = misfortunes()
+    requests = ceil(events / ringamp.Options().max_events)
+    position = 0
+    for misfortune in planned:
+        calm = int(misfortune.at * requests) - position
+        if calm > 0:
+            collector.add_fault(Fault(), calm)
+            position += calm
+        collector.add_fault(misfortune.fault, misfortune.times)
+        position += misfortune.times
+    return planned
 
 
 @contextmanager
@@ -233,36 +282,27 @@ def an_event(index: int, number: int) -> dict[str, Any]:
 
 def watch(
     collector: CollectorProcess,
+    planned: list[Misfortune],
     events: int,
     crew: list[Worker],
     console: Console,
 ) -> None:
     """
-    Show what has arrived, and make things go wrong, until all is there or
-    the workers have ended.
+    Show what has arrived and what went wrong, until all workers have ended.
     """
-    pending = misfortunes()
+    to_come = list(planned)
+    # A pipe has something to read once its worker has reported, or ended.
+    at_work = [worker.pipe for worker in crew]
     with Progress(console=console) as progress:
         bar = progress.add_task("Delivered", total=events)
-        while not progress.finished:
-            over = all(has_ended(worker) for worker in crew)
-            taken = collector.summary().accepted
-            progress.update(bar, completed=taken)
-            while pending and taken >= pending[0].at * events:
-                next_one = pending.pop(0)
-                collector.add_fault(next_one.fault, next_one.times)
-                progress.console.print(f"The service: {next_one.words}")
-            if over:
-                return
-            time.sleep(POLL_SECONDS)
-
-
-def has_ended(worker: Worker) -> bool:
-    """
-    Tell whether a worker is over, and leave it to be waited for.
-    """
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, worker.pid, flags) is not None
+        while at_work:
+            over = select.select(at_work, [], [], POLL_SECONDS)[0]
+            at_work = [pipe for pipe in at_work if pipe not in over]
+            summary = collector.summary()
+            progress.update(bar, completed=summary.accepted)
+            while to_come and to_come[0].fault.name in summary.faults:
+                words = to_come.pop(0).words
+                progress.console.print(f"The service: {words}")
 
 
 def read_report(worker: Worker) -> Report | None:
@@ -279,18 +319,19 @@ def judge(collector: CollectorProcess, shares: list[int]) -> Verdict:
     """
     Compare what the collector took with what was to be logged.
     """
-    lost = doubled = 0
+    lost = distinct = 0
     for index, share in enumerate(shares):
-        taken = Counter(
-            event["event_id"] for event in collector.events(user(index))
-        )
-        lost += sum(number not in taken for number in range(share))
-        doubled += sum(times - 1 for times in taken.values())
-    return Verdict(lost, doubled)
+        taken = {event["event_id"] for event in collector.events(user(index))}
+        missing = sum(number not in taken for number in range(share))
+        lost += missing
+        distinct += share - missing
+    # The count, since it also knows of events that nobody should have sent.
+    return Verdict(lost, collector.summary().accepted - distinct)
 
 
 def table(
     collector: CollectorProcess,
+    planned: list[Misfortune],
     reports: list[Report | None],
     verdict: Verdict,
     per_second: float,
@@ -300,19 +341,27 @@ def table(
     """
     told = [report for report in reports if report is not None]
     micros = [value for report in told for value in report.micros]
-    copies = collector.summary().duplicates
+    summary = collector.summary()
+    played = ", ".join(
+        f"{name} x{summary.faults.get(name, 0)}"
+        for name in (misfortune.fault.name for misfortune in planned)
+    )
+    total = {
+        name: sum(getattr(report, name) for report in told) for name in COUNTS
+    }
+    # The transport repeats what a lost connection may have swallowed by
+    # itself, so the service sees more requests than are counted here.
+    repeats = max(0, summary.requests - total["requests"])
     rows = [
-        *(
-            (name, f"{sum(getattr(report, name) for report in told):,}")
-            for name in ("logged", "delivered", "rejected", "dropped")
-        ),
+        *((name, f"{total[name]:,}") for name in COUNTS[:4]),
         ("lost", f"{verdict.lost:,}"),
         ("duplicates", f"{verdict.doubled:,}"),
-        ("copies resent, which the service dropped", f"{copies:,}"),
-        *(
-            (name, f"{sum(getattr(report, name) for report in told):,}")
-            for name in ("requests", "retries")
+        (
+            "copies resent, which the service dropped",
+            f"{summary.duplicates:,}",
         ),
+        *((name, f"{total[name]:,}") for name in COUNTS[4:]),
+        ("repeats at once, on a new connection", f"{repeats:,}"),
         ("events/s", f"{per_second:,.0f}"),
         (
             "microseconds per log_event (median)",
@@ -321,7 +370,10 @@ def table(
     ]
     if len(told) < len(reports):
         rows.append(("workers that ended early", str(reports.count(None))))
-    made = Table(title=f"{len(reports)} workers, one bad day")
+    made = Table(
+        title=f"{len(reports)} workers, one bad day",
+        caption=f"Faults: {played}",
+    )
     made.add_column("")
     made.add_column("count", justify="right")
     for row in rows:
