@@ -60,6 +60,36 @@ def test_the_script_says_what_it_promises(name):
         assert words in done.stdout
 
 
+@pytest.mark.parametrize("given", ["argument", "environment"])
+def test_a_script_sends_where_it_is_told(given):
+    """
+    With a URL, as an argument or in the environment, a script sends there
+    and starts no collector of its own.
+    """
+    with Collector() as collector:
+        as_argument = given == "argument"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "script.py",
+                *([collector.url] if as_argument else []),
+            ],
+            cwd=EXAMPLES,
+            env={
+                **os.environ,
+                "RINGAMP_URL": "" if as_argument else collector.url,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert "The collector took" not in done.stdout
+        assert collector.ledger.summary().accepted == 3
+
+
 def free_port():
     """
     Find a port that nobody uses.
@@ -114,11 +144,13 @@ def test_the_celery_task_logs():
         assert collector.ledger.summary().accepted == 1
 
 
+@pytest.mark.parametrize("hooks", [(), ("--config", os.devnull)])
 @pytest.mark.parametrize("preload", [(), ("--preload",)])
-def test_the_gunicorn_app_loses_no_request(preload):
+def test_the_gunicorn_app_loses_no_request(preload, hooks):
     """
     Each request that gunicorn's workers answered is one event at the
-    collector after the server has ended.
+    collector after the server has ended, with the hooks of the file that
+    gunicorn finds beside the app and without.
     """
     port = free_port()
     with Collector(settings=Settings(throttle=False)) as collector:
@@ -134,6 +166,7 @@ def test_the_gunicorn_app_loses_no_request(preload):
                 "--log-level",
                 "warning",
                 *preload,
+                *hooks,
                 "gunicorn_app:app",
             ],
             cwd=EXAMPLES,
