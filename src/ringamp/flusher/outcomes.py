@@ -21,7 +21,8 @@ import asyncio
 import concurrent.futures
 import contextlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterator
 from operator import attrgetter
 from threading import Lock
 from typing import Any, NamedTuple
@@ -88,6 +89,15 @@ def _resolve(future: _Future, response: Response) -> None:
         return
 
 
+def _drain(futures: deque[_Future]) -> Iterator[_Future]:
+    """
+    Take one after the other, also while other threads put some in.
+    """
+    with contextlib.suppress(IndexError):
+        while True:
+            yield futures.popleft()
+
+
 _GOOD = (Status.SKIPPED, Status.SUCCESS)
 
 
@@ -109,7 +119,7 @@ class Outcomes:
         self._forgotten = 0
         self.floor = 0
         self._ahead: dict[int, int] = {}
-        self._waiting: dict[int, list[_Future]] = {}
+        self._waiting: dict[int, deque[_Future]] = {}
         self._waiting_order: list[int] = []
         self._flushes: list[_Flush] = []
 
@@ -146,8 +156,12 @@ class Outcomes:
             return future
         found = self._find(position)
         if found is None:
-            self._enlist(position, future)
+            others = self._enlist(position, future)
             found = self._find(position)
+            if found is not None:
+                # Whoever settled it may have missed those in our hand.
+                for one in _drain(others):
+                    _resolve(one, found)
         if found is not None:
             _resolve(future, found)
         return future
@@ -165,20 +179,24 @@ class Outcomes:
             _resolve(flush.future, flush.worst)
         return flush.future
 
-    def _enlist(self, position: int, future: _Future) -> None:
+    def _enlist(self, position: int, future: _Future) -> deque[_Future]:
         """
         Each waiter has a future of its own, so that one who gives up (and
-        cancels it) takes nothing from the others.
+        cancels it) takes nothing from the others. Two of the others are
+        looked at each time, so cancelled ones do not pile up.
+
+        Only the ends of a deque change in one step. Copying a list is none:
+        it may collect garbage, and so let another thread shrink the list.
         """
-        others = self._waiting.setdefault(position, [])
-        for one in tuple(others):
-            if one.cancelled():
-                # One by one: a list put together and put back would lose
-                # the future that another thread appends in between.
-                with contextlib.suppress(ValueError):
-                    others.remove(one)
+        others = self._waiting.get(position)
+        if others is None:
+            others = self._waiting.setdefault(position, deque())
+            insort(self._waiting_order, position)
         others.append(future)
-        insort(self._waiting_order, position)
+        for _, one in zip(range(2), _drain(others), strict=False):
+            if not one.cancelled():
+                others.append(one)
+        return others
 
     def _find(self, position: int) -> Response | None:
         at = -1
@@ -238,9 +256,8 @@ class Outcomes:
                 break
             if position >= start:
                 order.remove(position)
-                # Copied in one step: who asks may take cancelled ones out.
-                futures = tuple(self._waiting.pop(position, ()))
-                done += [(future, response) for future in futures]
+                futures = self._waiting.pop(position, deque())
+                done += [(future, response) for future in _drain(futures)]
         return done
 
     def _resolve_flushes(
