@@ -156,8 +156,12 @@ class Session:
         Have all that is in the ring sent; the future is done when each of
         these events has its outcome.
         """
-        future = self.outcomes.flush(self.ring.tail)
-        if not future.done():
+        target = self.ring.tail
+        future = self.outcomes.flush(target)
+        # Not `future.done()`, which takes the future's lock: a signal
+        # handler that shuts down just then would wait for the flusher, and
+        # that for the lock.
+        if self.outcomes.floor < target:
             self._flusher.hurry()
         return future
 
