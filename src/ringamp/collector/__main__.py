@@ -87,15 +87,14 @@ def signals() -> Iterator[socket.socket]:
         signal.set_wakeup_fd(-1)
 
 
-def wait(told: socket.socket, *, child: bool) -> None:
+def wait(told: socket.socket, parent: int, *, child: bool) -> None:
     """
-    Return when *told* or, for a *child*, when its parent has gone.
+    Return when *told* or, for a *child*, when its *parent* has gone.
     """
     with selectors.DefaultSelector() as selector:
         selector.register(told, selectors.EVENT_READ)
         if child:
             selector.register(sys.stdin, selectors.EVENT_READ)
-        parent = os.getppid()
         while not selector.select(PARENT_SECONDS if child else None):
             if os.getppid() != parent:
                 break
@@ -106,6 +105,8 @@ def main() -> None:
     Run a collector until told to end.
     """
     given = parse()
+    # Before the parent learns that we are ready: it may be killed right then.
+    parent = os.getppid()
     with signals() as told, Collector(**options_of(given)) as collector:
         ready = {
             "url": collector.url,
@@ -114,7 +115,7 @@ def main() -> None:
         }
         sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
         sys.stdout.flush()
-        wait(told, child=given.child)
+        wait(told, parent, child=given.child)
 
 
 if __name__ == "__main__":
