@@ -11,6 +11,7 @@ else.
 from __future__ import annotations
 
 import inspect
+import logging
 from concurrent.futures import Future
 from threading import RLock, get_ident
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
 from ringamp.flusher.lifecycle import close_at_exit, close_with_worker
 from ringamp.flusher.loop import Flusher
 from ringamp.flusher.outcomes import Outcomes
+from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry import OrderedRetry
 from ringamp.status import Response
@@ -41,12 +43,19 @@ class Blueprint(NamedTuple):
     clock: Clock
 
 
-def _offers(thing: object, name: str) -> Any:
+def _tell(thing: object, name: str) -> None:
     """
-    The method *name* of a user's object, or something that does nothing.
+    Call the method *name* of a transport, if it has one. What a user's
+    raises is logged: a shutdown goes on.
     """
     method = getattr(thing, name, None)
-    return method if callable(method) else lambda: None
+    if not callable(method):
+        return
+    try:
+        method()
+    except Exception as error:
+        words = f"{type(thing).__qualname__}.{name} raised {error!r}"
+        log(logging.ERROR, words, "%s", words)
 
 
 class Session:
@@ -100,7 +109,7 @@ class Session:
             options,
             blueprint.clock,
             begin=close_with_worker,
-            interrupt=_offers(self._transport, "interrupt"),
+            interrupt=lambda: _tell(self._transport, "interrupt"),
             keep_newest=exchange.keep_newest,
         )
         self.wake = self._flusher.wake
@@ -186,7 +195,7 @@ class Session:
             self.ring.close()
             clock = self.blueprint.clock
             self._flusher.close(clock.monotonic() + timeout)
-            _offers(self._transport, "close")()
+            _tell(self._transport, "close")
         finally:
             self._closing.release()
 
@@ -208,7 +217,7 @@ class Session:
         """
         In a forked child: let go of the sockets that are the parent's.
         """
-        _offers(self._transport, "abandon")()
+        _tell(self._transport, "abandon")
 
 
 def _make_transport(options: Options) -> Any:

@@ -207,3 +207,20 @@ def test_a_policy_instance_is_taken_as_it_is(make_client, event, collector):
     client = make_client(retry_class=ringamp.OrderedRetry(options))
 
     assert client.log_event(event()).result(5).status is Status.SUCCESS
+
+
+def test_a_transport_whose_close_raises_ends_no_shutdown(make_client, event):
+    """
+    What was logged is delivered, and the caller sees nothing of it.
+    """
+
+    class Leaves(Recorder):
+        def close(self):
+            raise LookupError("of mine")
+
+    client = make_client(transport_class=Leaves())
+    receipt = client.log_event(event())
+
+    client.shutdown()
+
+    assert receipt.result(0).status is Status.SUCCESS
