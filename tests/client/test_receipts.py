@@ -257,3 +257,30 @@ def test_a_receipt_is_small_and_shows_no_event(make_client, event):
     assert not gc.is_tracked(receipt)
     with pytest.raises(AttributeError):
         receipt.status = Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError]
+)
+def test_a_callback_of_a_future_cannot_end_the_thread_that_sends(
+    make_client, event, error, caplog
+):
+    """
+    What a future lets pass is logged; the others who wait are told, and the
+    next event is sent.
+    """
+    client = make_client(upload_interval_in_sec=60, log_level="ERROR")
+
+    def leave(future):
+        raise error
+
+    receipt = client.log_event(event(1))
+    receipt.future().add_done_callback(leave)
+    other = receipt.future()
+    flush = client.flush()
+
+    assert other.result(5).status is Status.SUCCESS
+    assert flush.result(5).status is Status.SUCCESS
+    client.log_event(event(2))
+    assert client.flush().result(5).status is Status.SUCCESS
+    assert f"a callback of a future raised {error.__name__}" in caplog.text

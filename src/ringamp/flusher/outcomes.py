@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -30,6 +31,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ringamp.bindings import generation
+from ringamp.flusher.exchange import ends_program
+from ringamp.logs import log
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
 
 RUNS_IN_FULL = 1024
@@ -81,12 +84,23 @@ class _Flush:
 
 def _resolve(future: _Future, response: Response) -> None:
     """
-    Resolve *future*, unless it was cancelled or is resolved already.
+    Resolve *future*, unless it was cancelled or is resolved already. What a
+    callback of the user's raises must not end the thread that sends; a
+    future lets pass what is no `Exception`.
     """
     try:
         future.set_result(response)
     except concurrent.futures.InvalidStateError:
         return
+    except BaseException as error:
+        if ends_program(error):
+            raise
+        log(
+            logging.ERROR,
+            f"future {type(error).__name__}",
+            "a callback of a future raised %r",
+            error,
+        )
 
 
 def _drain(futures: deque[_Future]) -> Iterator[_Future]:
