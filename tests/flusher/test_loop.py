@@ -12,8 +12,7 @@ import time
 
 import pytest
 
-from ringamp import MemoryTransport, Response, Status, logs
-from ringamp.client import Client
+from ringamp import MemoryTransport, Response, Status
 from ringamp.flusher import loop
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import PolicyExchange
@@ -40,33 +39,6 @@ class Gate:
         self.entered.release()
         self.open.wait(10)
         return TAKEN
-
-
-@pytest.fixture
-def make_client():
-    """
-    Make clients without a service; shut them down at the end.
-    """
-    made = []
-
-    def make(transport, **options):
-        made.append(Client(f"loop-{len(made)}"))
-        return made[-1].init("a-key", transport_class=transport, **options)
-
-    yield make
-    for client in made:
-        client.shutdown(0)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_log(monkeypatch):
-    """
-    Let lines that an earlier test wrote be written again; undo the level.
-    """
-    monkeypatch.setattr(logs, "_written", {})
-    level = logs.logger.level
-    yield
-    logs.logger.setLevel(level)
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ class Delivery:
         )
         self._limit = SizeLimit(options.max_bytes)
         self._hand: Batch | None = None
+        self._end: Response | None = None
         # User code may keep the events it was shown, so their bytes are not
         # written over.
         self._lends_events = (
@@ -166,26 +167,34 @@ class Delivery:
         """
         self._hand = batch
         travellers = self._divert_held(batch)
-        if travellers is not None:
-            response, decisions = self._exchange.send(travellers, timeout)
-            if self._hand is not batch:
-                # It took so long that somebody closed and dropped it.
-                return
-            # From here on its events get their ends one by one. Whoever
-            # learns of one may log the next, so there is room before.
-            self._hand = None
+        if travellers is not batch:
+            # What waits in the lanes is in nobody's hand, and all of it has
+            # bytes of its own now.
+            self._hand = travellers
             self._leave_ring(batch)
-            self._note(travellers, response)
-            resent = [
-                again
-                for decision in decisions
-                if (again := self._carry_out(travellers, decision, response))
-            ]
-            self._line.extendleft(reversed(resent))
-        self._hand = None
-        self._leave_ring(batch)
-        if not (self._line and self._line[0][1] is batch):
             self._recycle(batch)
+        if travellers is None:
+            return
+        response, decisions = self._exchange.send(travellers, timeout)
+        if self._hand is not travellers:
+            # It took so long that somebody closed and dropped it.
+            return
+        # From here on its events get their ends one by one. Whoever learns
+        # of one may log the next, so there is room before.
+        self._hand = None
+        self._leave_ring(travellers)
+        self._note(travellers, response)
+        resent = [
+            again
+            for decision in decisions
+            if (again := self._carry_out(travellers, decision, response))
+        ]
+        self._line.extendleft(reversed(resent))
+        if self._end is not None:
+            # A callback took so long that somebody closed meanwhile.
+            self._drop_waiting(self._end)
+        elif not (self._line and self._line[0][1] is travellers):
+            self._recycle(travellers)
 
     def evict(self, keep: int) -> None:
         """
@@ -223,13 +232,11 @@ class Delivery:
 
     def give_up(self, response: Response) -> None:
         """
-        Drop all that is in the line, the lanes and the ring.
+        Drop all that is in the line, the lanes and the ring, for good: what
+        a request under way would bring back is dropped as well.
         """
-        for _, batch in self._line:
-            self._drop_whole(batch, response)
-        self._line.clear()
-        for batch in self._throttling.clear(self._options.max_bytes):
-            self._drop_whole(batch, response)
+        self._end = response
+        self._drop_waiting(response)
         while True:
             filled = self._ring.fill(
                 self._envelope.head,
@@ -240,6 +247,24 @@ class Delivery:
             if filled is None:
                 return
             self._drop_whole(filled, response)
+
+    def _drop_waiting(self, response: Response) -> None:
+        """
+        Drop the line and the lanes; two threads may do so at once.
+        """
+        while (batch := self._step_up()) is not None:
+            self._drop_whole(batch, response)
+        for batch in self._throttling.clear(self._options.max_bytes):
+            self._drop_whole(batch, response)
+
+    def _step_up(self) -> Batch | None:
+        """
+        Take the line's first batch, None where there is none any more.
+        """
+        try:
+            return self._line.popleft()[1]
+        except IndexError:
+            return None
 
     def drop_hand(self, response: Response) -> None:
         """
