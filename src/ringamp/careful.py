@@ -208,7 +208,7 @@ def _wait_for_room(session: Session, length: int) -> bool:
         if options.block_timeout is None
         else time.monotonic() + options.block_timeout
     )
-    session.wake()
+    session.make_room()
     while not session.has_room(length):
         if session.is_closed:
             return True  # The next push finds that out.
@@ -254,10 +254,15 @@ def as_dict(event: Any) -> dict[str, Any]:
     """
     if type(event) is dict:
         return event
-    if isinstance(event, Event):
-        return event.to_dict()
-    if isinstance(event, Mapping):
-        return dict(event)
+    try:
+        if isinstance(event, Event):
+            return event.to_dict()
+        if isinstance(event, Mapping):
+            return dict(event)
+    except Exception as error:
+        raise InvalidEventError(
+            f"event: {type(event).__name__} cannot be read: {error!r}",
+        ) from error
     raise InvalidEventError(
         f"event: {type(event).__name__} given, a dict or an Event is allowed",
     )

@@ -32,6 +32,9 @@ from ringamp.status import Response
 from ringamp.transport import HTTPTransport
 from ringamp.transport.payload import LIBRARY, Envelope
 
+FOREVER = 1e8
+"""Seconds, three years: locks know no infinite time limit."""
+
 
 class Blueprint(NamedTuple):
     """
@@ -126,13 +129,14 @@ class Session:
             if hasattr(retry, "decide"):
                 retry = retry(options)
             else:
-                retry = retry(
+                retry = _make(
+                    retry,
                     transport=self._transport,
                     options=options,
                     envelope=envelope,
                 )
         if not hasattr(retry, "decide"):
-            return NodeExchange(retry)
+            return NodeExchange(retry, envelope)
         return PolicyExchange(
             self._transport,
             retry,
@@ -146,7 +150,16 @@ class Session:
         Whether an event of *length* bytes would probably fit now.
         """
         need = 2 * (length + RECORD_HEADER + 8)
+        # The largest of all needs an empty ring, and not more than that.
+        need = min(need, self.ring.capacity)
         return self.ring.used + need <= self.ring.capacity
+
+    def make_room(self) -> None:
+        """
+        Have what is in the ring sent without lingering: somebody waits for
+        its space.
+        """
+        self._flusher.hurry()
 
     def is_flushing_thread(self) -> bool:
         """
@@ -182,10 +195,10 @@ class Session:
         A second call waits for the first, unless it comes from inside it (a
         signal handler, or a callback of the user's).
         """
-        if self.is_closed and self._flusher.is_own_thread():
-            # The first call waits for this very thread.
-            return
-        if not self._closing.acquire(timeout=max(timeout, 0)):
+        timeout = min(timeout, FOREVER)
+        # The call that came first may wait for this very thread.
+        patience = 0 if self._flusher.is_own_thread() else max(timeout, 0)
+        if not self._closing.acquire(timeout=patience):
             return
         try:
             if self.is_closed:
@@ -227,8 +240,16 @@ def _make_transport(options: Options) -> Any:
     transport: Any = options.transport_class or HTTPTransport
     if not isinstance(transport, type):
         return transport
+    return _make(transport, options)
+
+
+def _make(kind: type, *args: Any, **kwargs: Any) -> Any:
+    """
+    Make an object of the user's class, with these arguments if it takes
+    them.
+    """
     try:
-        inspect.signature(transport).bind(options)
+        inspect.signature(kind).bind(*args, **kwargs)
     except TypeError:
-        return transport()
-    return transport(options)
+        return kind()
+    return kind(*args, **kwargs)

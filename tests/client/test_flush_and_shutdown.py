@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from ringamp import Status
 from ringamp.client import Client
 from ringamp.collector import Fault
@@ -375,3 +377,18 @@ def test_init_in_a_callback_replaces_the_client(make_client, event, collector):
 
     assert told[0] == 1
     assert collector.ledger.summary().accepted == 2
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e12])
+def test_a_shutdown_may_have_all_the_time_in_the_world(
+    make_client, event, timeout
+):
+    """
+    Locks know no infinite limit; whoever asks for one loses nothing.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    receipt = client.log_event(event())
+
+    client.shutdown(timeout)
+
+    assert receipt.result(0).status is Status.SUCCESS

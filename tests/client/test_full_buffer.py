@@ -9,9 +9,10 @@ import logging
 import threading
 import time
 
+import orjson
 import pytest
 
-from ringamp import Status
+from ringamp import MemoryTransport, Status
 from ringamp.collector import Fault
 
 DOWN = "http://127.0.0.1:9/2/httpapi"
@@ -298,3 +299,56 @@ def test_who_learns_of_an_outcome_finds_room(make_client, event):
         receipt = client.log_event(event(number, event_properties=large))
         assert receipt.status is Status.QUEUED, number
         assert receipt.result(5).status is Status.SUCCESS
+
+
+def largest(client, event):
+    """
+    Make the largest event that a client's ring takes.
+    """
+    most = client._session.ring.max_event
+    return event(x="y" * (most - len(orjson.dumps(event(x="")))))
+
+
+def test_blocking_has_an_end_for_the_largest_event(make_client, event):
+    """
+    One that takes half of the ring waits until all of it is free, and no
+    longer.
+    """
+    transport = MemoryTransport()
+    client = make_client(
+        transport_class=transport, on_full="block", buffer_bytes=1 << 16
+    )
+    caller = threading.Thread(
+        target=lambda: [
+            client.log_event(largest(client, event)) for _ in range(5)
+        ],
+        daemon=True,
+    )
+    caller.start()
+    caller.join(10)
+
+    assert not caller.is_alive()
+    client.flush().result(5)
+    assert client.stats().delivered == 5
+
+
+def test_who_waits_for_room_does_not_wait_for_the_interval(make_client, event):
+    """
+    Where the ring is not half full, and the event fits nowhere: what is
+    there is sent at once, and not when its interval is over.
+    """
+    client = make_client(
+        transport_class=MemoryTransport(),
+        on_full="block",
+        buffer_bytes=1 << 16,
+        upload_interval_in_sec=60,
+    )
+    client.log_event(event(x="y" * 10_000))
+    client.flush().result(5)
+    client.log_event(event(x="y" * 29_900))
+    assert client.stats().buffer_used < 1 << 15
+
+    receipt = client.log_event(event(x="y" * 32_000))
+
+    assert receipt.status is Status.QUEUED
+    assert client.stats().requests == 2

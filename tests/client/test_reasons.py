@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 
 import pytest
 
@@ -163,3 +164,36 @@ def test_recursion_limits_are_not_ours_to_change(make_client, event):
     deep = sink(sys.getrecursionlimit() // 2)
 
     assert shallow.status is deep.status
+
+
+class Unreadable(Mapping):
+    """
+    A mapping that cannot be read, as of a session that was closed.
+    """
+
+    def __getitem__(self, name):
+        raise LookupError("of mine")
+
+    def __iter__(self):
+        return iter(["event_type"])
+
+    def __len__(self):
+        return 1
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_what_cannot_be_read_is_an_invalid_event(make_client, event, length):
+    """
+    Whatever it raises stays here.
+    """
+    client = make_client()
+    for _ in range(length):
+        client.add_event_middleware(lambda payload, next: next(payload))
+
+    receipt = client.log_event(Unreadable())
+
+    assert receipt.status is Status.INVALID
+    assert receipt.reason == (
+        "event: Unreadable cannot be read: LookupError('of mine')"
+    )
+    assert client.stats().invalid == 1

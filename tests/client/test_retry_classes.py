@@ -13,6 +13,7 @@ import pytest
 import ringamp
 from ringamp import MemoryTransport, Options, Response, Status
 from ringamp.collector import Fault
+from ringamp.retry.decision import Deliver
 
 ALWAYS = {"times": None}
 DOWN = Fault(status=503)
@@ -306,3 +307,53 @@ def test_a_policy_of_ones_own_that_raises_costs_its_batch(
         assert response.status is Status.SYSTEM_ERROR
         assert "Broken raised LookupError('of mine')" in response.error
     assert client.stats().dropped == waiting.stats().dropped == 1
+
+
+HALF_DECISIONS = {
+    "nothing": lambda count: None,
+    "no decisions": lambda count: [None],
+    "no event": lambda count: [],
+    "one event too few": lambda count: [Deliver(range(count - 1))],
+    "one event twice": lambda count: [Deliver(range(count)), Deliver([0])],
+    "one event too many": lambda count: [Deliver(range(count + 1))],
+}
+
+
+@pytest.mark.parametrize("name", HALF_DECISIONS)
+def test_a_policy_that_forgets_an_event_drops_the_batch(
+    make_client, event, name
+):
+    """
+    Rather than that an event has no end, or two.
+    """
+
+    class Forgets(ringamp.OrderedRetry):
+        def decide(self, attempt, response):
+            return HALF_DECISIONS[name](attempt.count)
+
+    client = make_client(
+        retry_class=Forgets,
+        transport_class=MemoryTransport(),
+        upload_interval_in_sec=60,
+    )
+    receipts = [client.log_event(event(n)) for n in range(3)]
+    client.flush().result(5)
+
+    assert {r.result(0).status for r in receipts} == {Status.SYSTEM_ERROR}
+    assert "Forgets raised " in receipts[0].result(0).error
+    stats = client.stats()
+    assert (stats.dropped, stats.pending) == (3, 0)
+
+
+def test_a_plain_class_is_made_without_arguments(make_client, event):
+    """
+    A retry class that wants nothing is given nothing.
+    """
+
+    class Plain:
+        def send_events_with_retry(self, events):
+            return Response(Status.SUCCESS, 200)
+
+    client = make_client(retry_class=Plain)
+
+    assert client.log_event(event()).result(5).status is Status.SUCCESS

@@ -217,3 +217,35 @@ def test_a_flush_and_a_callback_do_not_have_it(event, collector):
     assert response.error.startswith("Invalid API key")
     assert KEY not in repr(response) + repr(told)
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("retry", [None, ringamp.BaseRetry])
+def test_an_exception_that_quotes_the_body_does_not_tell_it(
+    event, caplog, retry
+):
+    """
+    A transport that trips over the bytes it was given raises them: the
+    words in log and receipt have no key, and not a megabyte of events.
+    """
+
+    class Quotes:
+        def send_payload(self, payload):
+            payload.body.decode("ascii")
+
+    client = Client("quotes").init(
+        KEY,
+        transport_class=Quotes,
+        retry_class=retry,
+        retry_timeouts=[],
+        log_level="VERBOSE",
+    )
+    with caplog.at_level(logging.DEBUG):
+        fields = event(event_properties={"x": "\N{SNOWMAN}" * 10_000})
+        response = client.log_event(fields).result(5)
+        client.shutdown()
+
+    assert "UnicodeDecodeError" in response.error
+    assert KEY not in response.error
+    assert KEY not in caplog.text
+    assert len(response.error) <= 500
+    assert len(caplog.text) < 5000

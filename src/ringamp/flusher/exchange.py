@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 from ringamp.buffer import Batch, LazyEvents
@@ -27,11 +28,18 @@ from ringamp.retry.decision import (
     Decision,
     Deliver,
     Drop,
+    Hold,
     Policy,
     Reject,
+    Resend,
 )
 from ringamp.status import Response, Status
-from ringamp.transport.payload import Envelope, Payload
+from ringamp.transport.payload import Envelope, Payload, redact
+
+WORDS_MAX = 500
+"""Characters of an exception's words that are kept; bodies have a million."""
+
+_DECISIONS = (Deliver, Reject, Drop, Hold, Resend)
 
 
 class Exchange(Protocol):
@@ -72,7 +80,9 @@ def as_response(answer: object, giver: object) -> Response:
     )
 
 
-def guarded(call: Callable[[], Any], giver: object) -> Response:
+def guarded(
+    call: Callable[[], Any], giver: object, envelope: Envelope
+) -> Response:
     """
     Call user code; an exception becomes a response.
     """
@@ -81,7 +91,7 @@ def guarded(call: Callable[[], Any], giver: object) -> Response:
     except BaseException as error:
         if ends_program(error):
             raise
-        return raised(error, giver)
+        return raised(error, giver, envelope)
     return as_response(answer, giver)
 
 
@@ -99,16 +109,43 @@ def ends_program(error: BaseException) -> bool:
     return threading.main_thread().ident == threading.get_ident()
 
 
-def raised(error: BaseException, giver: object) -> Response:
+def raised(
+    error: BaseException, giver: object, envelope: Envelope
+) -> Response:
     """
     Make a response of what user code raised.
 
     The log has the exception's type and words but not its traceback, whose
-    frames hold request bodies.
+    frames hold request bodies. The words may quote a body as well, as those
+    of a UnicodeDecodeError do: the API key is blotted out, and what is left
+    is cut.
     """
     words = f"{type(giver).__qualname__} raised {error!r}"
+    words = redact(words.encode("utf-8", "replace"), envelope.head).decode()
+    words = words[:WORDS_MAX]
     log(logging.ERROR, words, "%s", words)
     return Response(Status.SYSTEM_ERROR, error=words)
+
+
+def check_cover(decisions: Sequence[Decision], count: int) -> None:
+    """
+    See that each of *count* events is in exactly one of *decisions*: one that
+    is in none would have no end, one in two would have two.
+
+    Raises:
+        TypeError: These are no decisions.
+
+        ValueError: They do not cover the events so.
+    """
+    for decision in decisions:
+        if not isinstance(decision, _DECISIONS):
+            raise TypeError(f"{type(decision).__name__} is no decision")
+    everyone = range(count)
+    if len(decisions) == 1 and decisions[0].indexes == everyone:
+        return
+    named = chain.from_iterable(decision.indexes for decision in decisions)
+    if sorted(named) != list(everyone):
+        raise ValueError("an event is in no decision, or in several")
 
 
 class PolicyExchange:
@@ -120,7 +157,7 @@ class PolicyExchange:
 
         policy: Says what an answer means.
 
-        envelope: Brings the headers.
+        envelope: Brings the headers, and the API key that is not to be told.
 
         options: Bring the URL.
 
@@ -139,7 +176,7 @@ class PolicyExchange:
         self._transport = transport
         self._post = method_of(transport, "send_payload", "sendPayload")
         self._policy = policy
-        self._headers = envelope.headers
+        self._envelope = envelope
         self._url = options.url
         self.keep_newest = policy.keep_newest
         self.retries = policy.retries
@@ -158,19 +195,23 @@ class PolicyExchange:
         payload = Payload(
             self._url,
             body,
-            self._headers,
+            self._envelope.headers,
             LazyEvents(body, batch.offsets),
             timeout,
         )
-        response = guarded(lambda: self._post(payload), self._transport)
+        response = guarded(
+            lambda: self._post(payload), self._transport, self._envelope
+        )
         attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
         try:
-            return response, self._policy.decide(attempt, response)
+            decisions = self._policy.decide(attempt, response)
+            check_cover(decisions, len(batch))
         except BaseException as error:
             if ends_program(error):
                 raise
-            response = raised(error, self._policy)
+            response = raised(error, self._policy, self._envelope)
             return response, [Drop(range(len(batch)), response)]
+        return response, decisions
 
 
 class NodeExchange:
@@ -182,8 +223,9 @@ class NodeExchange:
     retries: int | None = None
     lends_events = True
 
-    def __init__(self, retry: Any) -> None:
+    def __init__(self, retry: Any, envelope: Envelope) -> None:
         self._retry = retry
+        self._envelope = envelope
         self._call = method_of(
             retry, "send_events_with_retry", "sendEventsWithRetry"
         )
@@ -196,7 +238,9 @@ class NodeExchange:
         """
         del timeout
         call = self._call
-        response = guarded(lambda: call(batch.events()), self._retry)
+        response = guarded(
+            lambda: call(batch.events()), self._retry, self._envelope
+        )
         everything = range(len(batch))
         decision = FINAL.get(response.status, Drop)
         if decision is Deliver:
