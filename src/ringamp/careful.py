@@ -37,6 +37,7 @@ from ringamp.events.validation import (
     event_type_fault,
     remove_bad_ids,
 )
+from ringamp.flusher.exchange import words_of
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log
 from ringamp.session import Session
@@ -102,7 +103,7 @@ def end_carefully(
     except InvalidEventError as error:
         return Receipt(None, 0, Response(Status.INVALID, error=str(error)))
     except Exception as error:
-        reason = f"it could not be logged: {error!r}"
+        reason = f"it could not be logged: {words_of(error)}"
         return Receipt(None, 0, Response(Status.INVALID, error=reason))
 
 
@@ -261,7 +262,7 @@ def as_dict(event: Any) -> dict[str, Any]:
             return dict(event)
     except Exception as error:
         raise InvalidEventError(
-            f"event: {type(event).__name__} cannot be read: {error!r}",
+            f"event: {type(event).__name__} cannot be read: {words_of(error)}",
         ) from error
     raise InvalidEventError(
         f"event: {type(event).__name__} given, a dict or an Event is allowed",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ringamp.bindings import AGAIN, UNUSUAL, begin_unpushed
+from ringamp.flusher.exchange import words_of
 from ringamp.flusher.outcomes import Receipt
 from ringamp.logs import log
 from ringamp.protocols import (
@@ -153,14 +154,14 @@ class MiddlewareLane:
         if not passage.position & UNUSUAL:
             receipt = Receipt(self.outcomes, passage.position)
         if receipt is None:
-            why = f"a middleware raised {error!r}"
+            why = f"a middleware raised {words_of(error)}"
             return self._refuse(self._session, why)
         log(
             logging.WARNING,
             f"raised after next {type(error).__name__}",
-            "a middleware raised %r after it had called next; its event has "
+            "a middleware raised %s after it had called next; its event has "
             "gone on",
-            error,
+            words_of(error),
         )
         return self.conclude(receipt)
 

@@ -5,6 +5,8 @@ Middleware that raises, or hands on what is no event.
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from ringamp import MiddlewarePayload, Status
@@ -116,3 +118,45 @@ def test_the_end_of_the_program_is_not_held_up(make_client, event, error):
     with pytest.raises(error):
         client.log_event(event(), "stop")
     assert client.log_event(event()).result(5).status is Status.SUCCESS
+
+
+class Unshown(Exception):  # noqa: N818 - what it is called does not matter.
+    """
+    An exception that cannot even be shown.
+    """
+
+    def __repr__(self):
+        raise LookupError("of mine")
+
+
+WORDS = {
+    "unshown": (Unshown(), "a middleware raised Unshown"),
+    "megabytes": (ValueError("x" * 1_000_000), "a middleware raised ValueErr"),
+}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", WORDS)
+def test_the_words_of_an_exception_are_short(
+    make_client, event, caplog, name, after
+):
+    """
+    Whatever it is: it is told in a line, and does not reach the caller.
+    """
+    error, words = WORDS[name]
+    client = make_client(log_level="WARN")
+
+    def fail(payload, next):
+        if after:
+            next(payload)
+        raise error
+
+    client.add_event_middleware(fail)
+
+    with caplog.at_level(logging.WARNING, "ringamp"):
+        receipt = client.log_event(event())
+
+    assert receipt.status is (Status.QUEUED if after else Status.INVALID)
+    assert words in caplog.text
+    assert len(caplog.text) < 1000
+    assert after or receipt.reason.startswith(words)

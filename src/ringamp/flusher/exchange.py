@@ -109,6 +109,19 @@ def ends_program(error: BaseException) -> bool:
     return threading.main_thread().ident == threading.get_ident()
 
 
+def words_of(error: BaseException, head: bytes = b"") -> str:
+    """
+    Put what user code raised into words that may be logged: short, and
+    without the API key of *head*.
+    """
+    try:
+        words = repr(error)
+    except Exception:
+        words = f"{type(error).__name__}, which cannot be shown"
+    words = redact(words.encode("utf-8", "replace"), head).decode()
+    return words if len(words) <= WORDS_MAX else f"{words[:WORDS_MAX]}..."
+
+
 def raised(
     error: BaseException, giver: object, envelope: Envelope
 ) -> Response:
@@ -117,12 +130,10 @@ def raised(
 
     The log has the exception's type and words but not its traceback, whose
     frames hold request bodies. The words may quote a body as well, as those
-    of a UnicodeDecodeError do: the API key is blotted out, and what is left
-    is cut.
+    of a UnicodeDecodeError do: the API key is blotted out.
     """
-    words = f"{type(giver).__qualname__} raised {error!r}"
-    words = redact(words.encode("utf-8", "replace"), envelope.head).decode()
-    words = words[:WORDS_MAX]
+    what = words_of(error, envelope.head)
+    words = f"{type(giver).__qualname__} raised {what}"
     log(logging.ERROR, words, "%s", words)
     return Response(Status.SYSTEM_ERROR, error=words)
 

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ringamp.bindings import generation
-from ringamp.flusher.exchange import ends_program
+from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
 
@@ -98,8 +98,8 @@ def _resolve(future: _Future, response: Response) -> None:
         log(
             logging.ERROR,
             f"future {type(error).__name__}",
-            "a callback of a future raised %r",
-            error,
+            "a callback of a future raised %s",
+            words_of(error),
         )
 
 

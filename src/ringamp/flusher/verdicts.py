@@ -12,7 +12,7 @@ from typing import Literal
 
 from ringamp.buffer import Batch
 from ringamp.counters import Counters
-from ringamp.flusher.exchange import ends_program
+from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.flusher.outcomes import Outcomes
 from ringamp.logs import log
 from ringamp.options import Options
@@ -117,7 +117,7 @@ class Verdicts:
         log(
             logging.ERROR,
             f"{name} {type(error).__name__}",
-            "%s raised %r",
+            "%s raised %s",
             name,
-            error,
+            words_of(error),
         )
