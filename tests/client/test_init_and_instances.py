@@ -36,48 +36,6 @@ def instances():
         client.shutdown(0)
 
 
-def test_a_name_is_one_instance(instances):
-    """
-    In both spellings of the function; the default one has a name as well.
-    """
-    one = instances()
-    name = f"instance-{next(_numbers)}"
-
-    assert instances() is not one
-    assert instances(name) is ringamp.getInstance(name)
-    assert ringamp.get_instance() is ringamp.get_instance("default")
-    assert ringamp.get_instance(None) is ringamp.get_instance()
-
-
-def test_racing_threads_get_the_same_instance():
-    """
-    Nobody makes a second one of the same name.
-    """
-    name = f"instance-{next(_numbers)}"
-    start, got = threading.Barrier(8), []
-
-    def ask():
-        start.wait()
-        got.append(ringamp.get_instance(name))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(set(map(id, got))) == 1
-
-
-@pytest.mark.parametrize("name", ["", 5, b"bytes", ["a"]])
-def test_a_name_is_a_text(name):
-    """
-    The error says what was given.
-    """
-    with pytest.raises(OptionsError, match="instance name: "):
-        ringamp.get_instance(name)
-
-
 def test_instances_have_their_own_of_everything(instances, collector, event):
     """
     Options, middleware, opt-out, counts.
@@ -95,35 +53,6 @@ def test_instances_have_their_own_of_everything(instances, collector, event):
     assert loud.options.min_id_length == 2
     assert quiet.options.min_id_length == 5
     assert not loud.opt_out
-
-
-def test_init_of_the_module_is_the_default_instances(collector, event):
-    """
-    `ringamp.init` gives back what `get_instance` gives.
-    """
-    client = ringamp.init("a-key", {"serverUrl": collector.url})
-    try:
-        assert client is ringamp.get_instance()
-        assert client.log_event(event()).result(5).status is Status.SUCCESS
-    finally:
-        ringamp.shutdown_all(5)
-
-    assert client.log_event(event()).status is Status.DROPPED
-
-
-def test_shutdown_all_sends_what_each_has(instances, collector, event):
-    """
-    Every instance of the process is drained.
-    """
-    clients = [instances() for _ in range(3)]
-    for client in clients:
-        client.init("a-key", server_url=collector.url)
-        client.log_event(event())
-
-    ringamp.shutdown_all()
-
-    assert collector.ledger.summary().accepted == 3
-    assert [c.stats().delivered for c in clients] == [1, 1, 1]
 
 
 def test_before_init_there_is_a_client_that_does_nothing(caplog, event):
