@@ -154,7 +154,9 @@ def test_a_reload_loses_nothing(collector, serve, tmp_path, options):
     assert collector.took_once(("r", site.asked))
 
 
-@pytest.mark.parametrize("options", ["master", "fork hooks", "osafterfork"])
+@pytest.mark.parametrize(
+    "options", sorted({"master", "fork hooks", "osafterfork"} & OPTIONS.keys())
+)
 def test_a_master_that_logs_at_import(collector, serve, tmp_path, options):
     """
     What is logged while the application is loaded is the master's to send;
