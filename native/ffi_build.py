@@ -25,9 +25,12 @@ HERE = Path(__file__).resolve().parent
 
 SOURCES = [
     "ring.c",
+    "recover.c",
+    "crc32c.c",
     "splice.c",
     "idcheck.c",
     "generation.c",
+    "lease.c",
     "hotpath.c",
     "copy.c",
     "passage.c",
@@ -35,8 +38,10 @@ SOURCES = [
 
 PREAMBLE = """
 #include "ring.h"
+#include "recover.h"
 #include "splice.h"
 #include "generation.h"
+#include "lease.h"
 """
 
 

@@ -11,9 +11,9 @@
  *   pthread_atfork    the child handler stores 0. Works on every POSIX
  *                     system, for every fork() that goes through libc.
  *
- * The child handler does nothing else: it runs while the locks of threads
- * that no longer exist may be held, so it must not allocate, lock, log or
- * call Python. The first call in the child that sees 0 rebuilds; it compares
+ * The child handler closes the descriptors of lease.c besides, and does
+ * nothing else: it runs while the locks of threads that no longer exist may
+ * be held, so it must not allocate, lock, log or call Python. The first call in the child that sees 0 rebuilds; it compares
  * generations and not a flag, so grandchildren are noticed too.
  */
 #if defined(__linux__)
@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "atomics.h"
+#include "lease.h"
 
 #if defined(__linux__) && !defined(MADV_WIPEONFORK)
 #define MADV_WIPEONFORK 18 /* Linux 4.14; older C libraries lack the name. */
@@ -45,6 +46,7 @@ static void
 after_fork_in_child(void)
 {
     store_relaxed(word, 0); /* relaxed: the child has one thread. */
+    ra_leases_abandon(0);
 }
 
 int
@@ -98,8 +100,11 @@ ra_generation_renew(void)
 
     while (seen == 0) {
         next = add_seq_cst(&last, 1) + 1;
-        if (cas_seq_cst(word, &seen, next))
+        if (cas_seq_cst(word, &seen, next)) {
+            /* Nothing is left to do where the handler has run. */
+            ra_leases_abandon(next);
             return next;
+        }
     }
     return seen;
 }

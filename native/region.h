@@ -12,14 +12,27 @@
  *     12     4  header_len  format, once        RA_HEADER_SIZE
  *     16     8  capacity    format, once        bytes of records
  *     24    16  ring_id     format, once        random; names the ring
+ *     40    16  project     creator, once       hash of API key and URL
+ *     56     8  created_ms  creator, once       ms since the epoch
+ *     64     4  pid         creator, once       for people who look
+ *     68     4  min_id      creator, once       option min_id_length
+ *     72     4  flags       creator, once       unknown ones refuse the file
+ *     76     4  notes       creator, once       unknown ones are ignored
+ *   4092     4  header_crc  seal, once          CRC32C of bytes 0 to 4091
  *   4096     8  tail        producers           end of the reserved bytes
  *   4104     8  free_cache  producers           a recent value of `free`
  *   4112     8  pushed      producers           records committed so far
  *   4120     8  refused     producers           pushes that found no room
  *   4224     8  free        consumer            start of the bytes in use
  *   4232     8  head        consumer            start of the live records
+ *   4240     8  delivered   consumer            events that the service took
+ *   4248     8  rejected    consumer            events that it refused
+ *   4256     8  dropped     consumer            events that were given up
  *   4352     8  armed       consumer, producers count that wakes; 0: none
  *   4360     8  armed_tail  consumer            position that wakes
+ *
+ * What a creator writes is 0 in private memory, and so are delivered, rejected
+ * and dropped where the consumer is in the producers' process.
  *
  * The three groups lie on lines of their own (128 bytes, since processors
  * prefetch lines in pairs), so that producers and consumer do not fight.
@@ -31,7 +44,8 @@
  *
  *      0     8  word        stamp << 32 | flags << 8 | state
  *      8     4  length      payload bytes
- *     12     4  crc         0 (used by rings in files)
+ *     12     4  crc         0; with RA_CHECKED the CRC32C of flags (4
+ *                           bytes), length (4), time_ms (8) and payload
  *     16     8  time_ms     when it was logged, ms since the epoch
  *     24     -  payload     one JSON object
  *
@@ -39,8 +53,8 @@
  * would, an RA_PAD word (8 bytes suffice) fills the rest of the lap.
  *
  * A record is valid if and only if its state is RA_READY, its stamp is
- * ra_stamp(position), and its span ends at or before both the tail and the
- * end of the lap.
+ * ra_stamp(position), its span ends at or before both the tail and the end
+ * of the lap, and, with RA_CHECKED, its crc is right.
  */
 #ifndef RINGAMP_REGION_H
 #define RINGAMP_REGION_H
@@ -55,6 +69,7 @@
 #define RA_HEADER_SIZE 8192u
 #define RA_RECORD_HEADER 24u
 #define RA_RING_ID_SIZE 16u
+#define RA_PROJECT_SIZE 16u
 #define RA_CAPACITY_MIN (UINT64_C(64) * 1024)
 #define RA_CAPACITY_MAX (UINT64_C(1024) * 1024 * 1024)
 
@@ -73,13 +88,25 @@ enum {
     RA_LACKS_LIBRARY = 4,
 };
 
+/* Flags of a region. */
+enum {
+    RA_CHECKED = 1, /* Records carry a checksum. */
+};
+
 struct ra_region {
     uint64_t magic;
     uint32_t version;
     uint32_t header_len;
     uint64_t capacity;
     unsigned char ring_id[RA_RING_ID_SIZE];
-    unsigned char unused_0[4096 - 40];
+    unsigned char project[RA_PROJECT_SIZE];
+    uint64_t created_ms;
+    uint32_t pid;
+    uint32_t min_id;
+    uint32_t flags;
+    uint32_t notes;
+    unsigned char unused_0[4092 - 80];
+    uint32_t header_crc;
 
     ra_word tail;
     ra_word free_cache;
@@ -89,7 +116,10 @@ struct ra_region {
 
     ra_word free;
     ra_word head;
-    unsigned char unused_2[128 - 16];
+    ra_word delivered;
+    ra_word rejected;
+    ra_word dropped;
+    unsigned char unused_2[128 - 40];
 
     ra_word armed;
     ra_word armed_tail;
@@ -108,8 +138,14 @@ struct ra_record {
 
 _Static_assert(offsetof(struct ra_region, capacity) == 16, "layout");
 _Static_assert(offsetof(struct ra_region, ring_id) == 24, "layout");
+_Static_assert(offsetof(struct ra_region, project) == 40, "layout");
+_Static_assert(offsetof(struct ra_region, created_ms) == 56, "layout");
+_Static_assert(offsetof(struct ra_region, flags) == 72, "layout");
+_Static_assert(offsetof(struct ra_region, header_crc) == 4092, "layout");
 _Static_assert(offsetof(struct ra_region, tail) == 4096, "layout");
 _Static_assert(offsetof(struct ra_region, free) == 4224, "layout");
+_Static_assert(offsetof(struct ra_region, head) == 4232, "layout");
+_Static_assert(offsetof(struct ra_region, dropped) == 4256, "layout");
 _Static_assert(offsetof(struct ra_region, armed) == 4352, "layout");
 _Static_assert(offsetof(struct ra_region, data) == RA_HEADER_SIZE, "layout");
 _Static_assert(offsetof(struct ra_record, payload) == RA_RECORD_HEADER,

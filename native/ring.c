@@ -101,6 +101,9 @@
 
 #include <string.h>
 
+#include "crc32c.h"
+#include "failpoint.h"
+
 #ifdef RA_DEBUG
 #include <assert.h>
 #define RA_ASSERT(condition) assert(condition)
@@ -147,6 +150,7 @@ ra_ring_attach(struct ra_ring *ring, struct ra_region *region)
     ring->region = region;
     ring->capacity = region->capacity;
     ring->mask = region->capacity - 1;
+    ring->is_checked = region->flags & RA_CHECKED;
     /* Half a lap: such a record and the longest pad before it always fit
        into an empty ring. */
     ring->max_payload = region->capacity / 2 - RA_RECORD_HEADER;
@@ -187,15 +191,18 @@ ra_ring_reserve(struct ra_ring *ring, uint64_t length, struct ra_slot *slot)
                 return RA_FULL;
             }
         }
+        RA_FAILPOINT("before reserve");
         if (cas_acq_rel(&region->tail, &tail, tail + pad + span))
             break;
     }
     RA_ASSERT((tail & 7) == 0);
+    RA_FAILPOINT("reserved");
 
     if (pad != 0) {
         store_release(&record_at(ring, tail)->word,
                       ra_header_word(tail, 0, RA_PAD)); /* E1 */
         tail += pad;
+        RA_FAILPOINT("padded");
     }
     slot->position = tail;
     slot->span = span;
@@ -206,7 +213,21 @@ ra_ring_reserve(struct ra_ring *ring, uint64_t length, struct ra_slot *slot)
     store_relaxed(&record_at(ring, tail)->word,
                   ra_header_word(tail, 0, RA_WRITING));
     compiler_barrier();
+    RA_FAILPOINT("writing");
     return 0;
+}
+
+uint32_t
+ra_record_crc(const struct ra_record *record, unsigned flags, uint64_t length)
+{
+    struct {
+        uint32_t flags;
+        uint32_t length;
+        uint64_t time_ms;
+    } prefix = {flags, (uint32_t)length, record->time_ms};
+
+    return ra_crc32c(ra_crc32c(0, &prefix, sizeof(prefix)), record->payload,
+                     length);
 }
 
 int
@@ -219,8 +240,12 @@ ra_ring_commit(struct ra_ring *ring, const struct ra_slot *slot,
 
     record->length = (uint32_t)length;
     record->time_ms = time_ms;
+    if (ring->is_checked)
+        record->crc = ra_record_crc(record, flags, length);
+    RA_FAILPOINT("before commit");
     store_release(&record->word, ra_header_word(slot->position, flags,
                                                 RA_READY)); /* E1 */
+    RA_FAILPOINT("committed");
 
     count = add_seq_cst(&region->pushed, 1) + 1; /* E4 */
     armed = load_seq_cst(&region->armed);        /* E5 */
@@ -243,16 +268,19 @@ ra_ring_push(struct ra_ring *ring, const void *payload, uint64_t length,
     if (answer != 0)
         return answer;
     memcpy(ra_ring_payload(ring, slot.position), payload, length);
+    RA_FAILPOINT("copied");
     return (int64_t)slot.position |
            ra_ring_commit(ring, &slot, length, flags, time_ms);
 }
 
 /*
  * Whether `word` heads a record or pad of ours at `position`: its stamp is
- * right, and a record ends inside the lap and at or before the tail.
+ * right, and a record of `length` payload bytes ends inside the lap and at
+ * or before the tail.
  */
 static int
-is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word)
+is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word,
+             uint64_t length)
 {
     uint64_t room = ring->capacity - (position & ring->mask);
     uint64_t span;
@@ -263,7 +291,7 @@ is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word)
         return ra_state(word) == RA_PAD || ra_state(word) == RA_WRITING;
     if (room < RA_RECORD_HEADER)
         return 0;
-    span = ra_span(record_at(ring, position)->length);
+    span = ra_span(length);
     /* relaxed: E1 carries the `tail` of the record's own reservation. */
     return span <= room &&
            position + span <= load_relaxed(&ring->region->tail);
@@ -292,11 +320,16 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
     while (claim->count < max_count && at < limit) {
         struct ra_record *record = record_at(ring, at);
         uint64_t word = load_acquire(&record->word); /* E1 */
-        uint64_t cost;
+        uint64_t length, cost;
 
         if (word == 0)
             break;
-        if (!is_plausible(ring, at, word)) {
+        /* At the end of the lap there may be room for a word alone, which
+           is a pad's. Read once: a file may be written to by anybody. */
+        length = ring->capacity - (at & ring->mask) < RA_RECORD_HEADER
+                     ? 0
+                     : record->length;
+        if (!is_plausible(ring, at, word, length)) {
             /* The sound records before it are handed out first. */
             if (claim->count == 0)
                 return RA_CORRUPT;
@@ -308,13 +341,13 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
             at = lap_end(ring, at);
             continue;
         }
-        cost = record->length + overhead;
+        cost = length + overhead;
         if (claim->count > 0 && spliced + cost > max_bytes)
             break;
         spliced += cost;
         claim->count += 1;
-        claim->bytes += record->length;
-        at += ra_span(record->length);
+        claim->bytes += length;
+        at += ra_span(length);
         claim->end = at;
     }
     RA_ASSERT(claim->count == 0 || claim->end <= limit);
@@ -349,13 +382,18 @@ ra_ring_release(struct ra_ring *ring, uint64_t end)
 
     /* `head` moves first: whoever finds the region after a death in the
        middle of the zeroing knows that [free, head) holds nothing. */
+    RA_FAILPOINT("before head");
     store_release(&region->head, end);
     compiler_barrier();
+    RA_FAILPOINT("head moved");
     if (first > length)
         first = length;
     memset(region->data + from, 0, first);
+    RA_FAILPOINT("half zeroed");
     memset(region->data, 0, length - first);
+    RA_FAILPOINT("zeroed");
     store_release(&region->free, end); /* E2 */
+    RA_FAILPOINT("released");
 }
 
 int

@@ -34,6 +34,7 @@ struct ra_ring {
     uint64_t generation;
     uint64_t min_id_length;
     uint64_t claim;
+    uint64_t is_checked; /* whether records carry a checksum */
 };
 
 /* Where a reserved record is. */
@@ -88,6 +89,14 @@ ra_ring_payload(const struct ra_ring *ring, uint64_t position)
 {
     return ring->region->data + (position & ring->mask) + RA_RECORD_HEADER;
 }
+
+/*
+ * ra_record_crc: the checksum that a record with these flags should have.
+ *
+ * => Whoever may read `length` payload bytes behind `record`.
+ */
+uint32_t ra_record_crc(const struct ra_record *record, unsigned flags,
+                       uint64_t length);
 
 /*
  * ra_ring_commit: hand a written record over to the consumer.

@@ -84,18 +84,29 @@ ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
     unsigned char *to = put(body, head, head_length);
     char insert_id[RA_RING_TEXT + 1 + RA_POSITION_TEXT];
     uint64_t at = claim->start;
+    uint64_t left = claim->bytes;
     uint64_t i;
 
     ra_insert_id(ring, 0, insert_id);
     for (i = 0; i < claim->count; i++) {
         const struct ra_record *record;
+        uint64_t length;
         unsigned flags;
 
         at = ra_ring_next(ring, at);
+        /* What was claimed is sound. But a file can be written to by others
+           meanwhile: no length is trusted that the claim did not count. */
+        if (ring->capacity - (at & ring->mask) < RA_RECORD_HEADER)
+            return 0;
         record = (const struct ra_record *)(const void *)(ring->region->data +
                                                           (at & ring->mask));
         /* relaxed: the claim acquired it. */
         flags = ra_flags(load_relaxed(&record->word));
+        length = record->length;
+        if (length == 0 || length > left ||
+            ra_span(length) > ring->capacity - (at & ring->mask))
+            return 0;
+        left -= length;
 
         if (i > 0)
             *to++ = ',';
@@ -118,8 +129,8 @@ ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
             to = put(to, library, library_length);
             to = PUT_TEXT(to, "\",");
         }
-        to = put(to, record->payload + 1, record->length - 1u);
-        at += ra_span(record->length);
+        to = put(to, record->payload + 1, length - 1);
+        at += ra_span(length);
     }
     offsets[claim->count] = (uint32_t)(to - body) + 1;
     return (uint64_t)(put(to, tail, tail_length) - body);

@@ -31,7 +31,7 @@ uint64_t ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
  *    ra_splice_bound(); `offsets` for count + 1 and `positions` for count
  *    values. Event i is body[offsets[i] : offsets[i + 1] - 1], the byte
  *    after it is the comma (after the last one, the tail).
- * => Bytes written.
+ * => Bytes written; 0 if the records are no longer those that were claimed.
  */
 uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
                    const char *head, uint64_t head_length, const char *tail,
