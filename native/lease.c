@@ -34,6 +34,9 @@
 #include "atomics.h"
 #include "generation.h"
 
+/* Fetched through ctypes.PyDLL, which keeps the GIL; the rest is cffi's. */
+#define EXPORTED __attribute__((visibility("default")))
+
 /* A relay holds one for each ring; a worker has two or three. */
 #define RA_LEASES_MAX 4096
 
@@ -60,7 +63,7 @@ swap(uint64_t from, uint64_t to)
     return -1;
 }
 
-int
+EXPORTED int
 ra_lease_open(int directory, const char *name, int create)
 {
     /* O_NONBLOCK: a FIFO that somebody put there must not block us. */
@@ -128,7 +131,7 @@ ra_lease_give(int descriptor, int byte)
 
 #endif
 
-void
+EXPORTED void
 ra_lease_close(int descriptor)
 {
     /* A child that a fork made in this moment may hold a copy still. */

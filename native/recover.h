@@ -26,13 +26,23 @@ struct ra_repair {
     uint64_t ready;     /* records that are to be sent */
     uint64_t torn;      /* records that were being written: voided */
     uint64_t holes;     /* reserved, header not yet written: voided */
-    uint64_t bad_crc;   /* records whose bytes have changed: voided */
+    uint64_t bad_crc;   /* gaps where bytes have changed: voided */
     uint64_t oldest_ms; /* when the first READY record was logged; 0: none */
 };
 
 /*
- * ra_region_seal: make page 0 that of a file: `project`, the time and so on
- * are set by the caller before; this adds the checksum.
+ * ra_region_describe: say whose region it is. `project` has RA_PROJECT_SIZE
+ * bytes; `flags` are those of a region (RA_CHECKED).
+ *
+ * => Alone with a formatted region, before ra_region_seal() and before
+ *    ra_ring_attach(), which reads the flags.
+ */
+void ra_region_describe(struct ra_region *region, const unsigned char *project,
+                        uint64_t created_ms, uint32_t pid, uint32_t min_id,
+                        uint32_t flags);
+
+/*
+ * ra_region_seal: make page 0 that of a file, by its checksum.
  *
  * => Alone with a formatted region, before anybody else can see it.
  */
@@ -52,10 +62,13 @@ int ra_region_check(const struct ra_region *region, uint64_t size,
 
 /*
  * ra_ring_repair: void what a dead producer left half-made, and what has
- * changed since, so that all of [head, tail) is READY records and pads.
+ * changed since, so that all of [head, tail) is READY records, pads and
+ * voids, and begins with a READY record. `head` may move; `pushed` becomes
+ * the number of READY records, as for a consumer that has claimed none.
  *
  * => Nobody else has the region: both leases are held, or it is a copy. It
  *    was checked and attached. A second call finds nothing more to do.
+ * => Time linear in the capacity, whatever the bytes are.
  */
 void ra_ring_repair(struct ra_ring *ring, struct ra_repair *found);
 
@@ -66,5 +79,11 @@ void ra_ring_repair(struct ra_ring *ring, struct ra_repair *found);
  *    but [free, head), which no producer may.
  */
 void ra_ring_resume(struct ra_ring *ring);
+
+/* Readings of a checked region; any thread, any time. */
+uint64_t ra_region_capacity(const struct ra_region *region);
+uint64_t ra_region_created_ms(const struct ra_region *region);
+uint32_t ra_region_min_id(const struct ra_region *region);
+uint64_t ra_region_head(const struct ra_region *region);
 
 #endif

@@ -52,6 +52,13 @@
  * and its span is 24 + length, rounded up to 8. It never wraps: where it
  * would, an RA_PAD word (8 bytes suffice) fills the rest of the lap.
  *
+ * A repair puts an RA_VOID word where a record is lost:
+ *
+ *      0     8  word        stamp << 32 | span / 8 << 16 | state
+ *      8     -  zeros       up to `span`, which may be 8
+ *
+ * Longer gaps than RA_VOID_MAX are several voids in a row.
+ *
  * A record is valid if and only if its state is RA_READY, its stamp is
  * ra_stamp(position), its span ends at or before both the tail and the end
  * of the lap, and, with RA_CHECKED, its crc is right.
@@ -67,7 +74,9 @@
 #define RA_MAGIC UINT64_C(0x31504d41474e4952) /* "RINGAMP1" */
 #define RA_VERSION 1u
 #define RA_HEADER_SIZE 8192u
+#define RA_HEAD_OFFSET 4232u /* of `head`, for who writes it with pwrite(2) */
 #define RA_RECORD_HEADER 24u
+#define RA_VOID_MAX (UINT64_C(0xffff) << 3)
 #define RA_RING_ID_SIZE 16u
 #define RA_PROJECT_SIZE 16u
 #define RA_CAPACITY_MIN (UINT64_C(64) * 1024)
@@ -79,6 +88,7 @@ enum {
     RA_WRITING = 1,
     RA_READY = 2,
     RA_PAD = 3,
+    RA_VOID = 4, /* Never stored by a producer. */
 };
 
 /* Flags: what the event lacks and the splice adds. */
@@ -144,7 +154,7 @@ _Static_assert(offsetof(struct ra_region, flags) == 72, "layout");
 _Static_assert(offsetof(struct ra_region, header_crc) == 4092, "layout");
 _Static_assert(offsetof(struct ra_region, tail) == 4096, "layout");
 _Static_assert(offsetof(struct ra_region, free) == 4224, "layout");
-_Static_assert(offsetof(struct ra_region, head) == 4232, "layout");
+_Static_assert(offsetof(struct ra_region, head) == RA_HEAD_OFFSET, "layout");
 _Static_assert(offsetof(struct ra_region, dropped) == 4256, "layout");
 _Static_assert(offsetof(struct ra_region, armed) == 4352, "layout");
 _Static_assert(offsetof(struct ra_region, data) == RA_HEADER_SIZE, "layout");
@@ -170,6 +180,23 @@ static inline uint64_t
 ra_header_word(uint64_t position, unsigned flags, unsigned state)
 {
     return (uint64_t)ra_stamp(position) << 32 | (uint64_t)flags << 8 | state;
+}
+
+/*
+ * ra_void_word: a word that skips `span` bytes.
+ *
+ * => `span` is a multiple of 8, from 8 to RA_VOID_MAX.
+ */
+static inline uint64_t
+ra_void_word(uint64_t position, uint64_t span)
+{
+    return ra_header_word(position, 0, RA_VOID) | span >> 3 << 16;
+}
+
+static inline uint64_t
+ra_void_span(uint64_t word)
+{
+    return (word >> 16 & 0xffff) << 3;
 }
 
 static inline unsigned

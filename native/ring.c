@@ -31,7 +31,7 @@
  * Consumer
  *
  *   claim     read headers from `claim` on, stop at the first that is FREE
- *             (reserved, header not yet there) or WRITING, skip PAD.
+ *             (reserved, header not yet there) or WRITING, skip PAD and VOID.
  *   release   in order: move `head`, zero the bytes, move `free`.
  *
  * Key invariant
@@ -75,7 +75,8 @@
  *
  *   leaves a hole (FREE bytes inside [free, tail)) or a WRITING record. A
  *   consumer of a living ring stops there. A private ring dies with its
- *   process, so nobody is left to wait.
+ *   process, so nobody is left to wait; in the ring of a file they are made
+ *   VOID once nobody pushes into it any more (recover.c).
  *
  * What this file does not do
  *
@@ -274,9 +275,9 @@ ra_ring_push(struct ra_ring *ring, const void *payload, uint64_t length,
 }
 
 /*
- * Whether `word` heads a record or pad of ours at `position`: its stamp is
- * right, and a record of `length` payload bytes ends inside the lap and at
- * or before the tail.
+ * Whether `word` heads a record, pad or void of ours at `position`: its stamp
+ * is right, and a record of `length` payload bytes, or the void, ends inside
+ * the lap and at or before the tail.
  */
 static int
 is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word,
@@ -287,11 +288,14 @@ is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word,
 
     if ((uint32_t)(word >> 32) != ra_stamp(position))
         return 0;
-    if (ra_state(word) != RA_READY)
-        return ra_state(word) == RA_PAD || ra_state(word) == RA_WRITING;
-    if (room < RA_RECORD_HEADER)
+    if (ra_state(word) == RA_PAD || ra_state(word) == RA_WRITING)
+        return 1;
+    if (ra_state(word) == RA_READY && room >= RA_RECORD_HEADER)
+        span = ra_span(length);
+    else if (ra_state(word) == RA_VOID && ra_void_span(word) != 0)
+        span = ra_void_span(word);
+    else
         return 0;
-    span = ra_span(length);
     /* relaxed: E1 carries the `tail` of the record's own reservation. */
     return span <= room &&
            position + span <= load_relaxed(&ring->region->tail);
@@ -317,7 +321,7 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
 
     /* At `limit` lie our own claimed records of the lap before, not yet
        zeroed. */
-    while (claim->count < max_count && at < limit) {
+    while (at < limit) {
         struct ra_record *record = record_at(ring, at);
         uint64_t word = load_acquire(&record->word); /* E1 */
         uint64_t length, cost;
@@ -341,6 +345,13 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
             at = lap_end(ring, at);
             continue;
         }
+        if (ra_state(word) == RA_VOID) {
+            at += ra_void_span(word);
+            claim->end = at;
+            continue;
+        }
+        if (claim->count == max_count)
+            break;
         cost = length + overhead;
         if (claim->count > 0 && spliced + cost > max_bytes)
             break;
@@ -350,7 +361,7 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
         at += ra_span(length);
         claim->end = at;
     }
-    RA_ASSERT(claim->count == 0 || claim->end <= limit);
+    RA_ASSERT(claim->end == claim->start || claim->end <= limit);
     ring->claim = claim->end;
     return (int64_t)claim->count;
 }
@@ -358,10 +369,20 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
 uint64_t
 ra_ring_next(const struct ra_ring *ring, uint64_t position)
 {
-    /* relaxed: the claim acquired it. */
-    uint64_t word = load_relaxed(&record_at(ring, position)->word);
+    for (;;) {
+        /* relaxed: the claim acquired it. */
+        uint64_t word = load_relaxed(&record_at(ring, position)->word);
 
-    return ra_state(word) == RA_PAD ? lap_end(ring, position) : position;
+        /* No word has the stamp of two laps, and nothing here moves back:
+           this ends. */
+        if (word == ra_header_word(position, 0, RA_PAD))
+            position = lap_end(ring, position);
+        else if (word == ra_void_word(position, ra_void_span(word)) &&
+                 ra_void_span(word) != 0)
+            position += ra_void_span(word);
+        else
+            return position;
+    }
 }
 
 void
@@ -417,13 +438,23 @@ ra_ring_disarm(struct ra_ring *ring)
     store_seq_cst(&ring->region->armed, 0);
 }
 
+void
+ra_ring_settled(struct ra_ring *ring, uint64_t delivered, uint64_t rejected,
+                uint64_t dropped)
+{
+    /* relaxed: statistics. */
+    add_relaxed(&ring->region->delivered, delivered);
+    add_relaxed(&ring->region->rejected, rejected);
+    add_relaxed(&ring->region->dropped, dropped);
+}
+
 uint64_t
 ra_ring_pushed(const struct ra_ring *ring)
 {
     return load_acquire(&ring->region->pushed); /* E6 */
 }
 
-/* relaxed, all three: readings for statistics and for limits that tolerate
+/* relaxed, all of these: readings for statistics and for limits that tolerate
    an older value. */
 
 uint64_t
@@ -442,4 +473,22 @@ uint64_t
 ra_ring_free(const struct ra_ring *ring)
 {
     return load_relaxed(&ring->region->free);
+}
+
+uint64_t
+ra_ring_delivered(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->delivered);
+}
+
+uint64_t
+ra_ring_rejected(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->rejected);
+}
+
+uint64_t
+ra_ring_dropped(const struct ra_ring *ring)
+{
+    return load_relaxed(&ring->region->dropped);
 }

@@ -122,7 +122,8 @@ int64_t ra_ring_push(struct ra_ring *ring, const void *payload,
  * => The one consumer. Stops at the first record that is not READY, at
  *    `max_count` records, and before the record whose spliced form would
  *    bring the sum above `max_bytes` (each costs its payload and
- *    `overhead` bytes); the first record is taken whatever its size.
+ *    `overhead` bytes); the first record is taken whatever its size. Voids
+ *    behind the last record belong to the claim.
  * => Number of records, 0 if none is ready, RA_CORRUPT if the first header
  *    is none of ours. Claimed records stay in place until
  *    ra_ring_release().
@@ -133,9 +134,10 @@ int64_t ra_ring_claim(struct ra_ring *ring, uint64_t max_count,
 
 /*
  * ra_ring_next: the position of the READY record at or after `position`,
- * over at most one pad.
+ * over pads and voids.
  *
- * => The consumer, inside what it has claimed.
+ * => The consumer, inside what it has claimed. Whatever has been written
+ *    there meanwhile, it stops at the first word that is neither.
  */
 uint64_t ra_ring_next(const struct ra_ring *ring, uint64_t position);
 
@@ -164,11 +166,23 @@ int ra_ring_arm(struct ra_ring *ring, uint64_t count, uint64_t tail);
 /* ra_ring_disarm: no push wakes the consumer any more. */
 void ra_ring_disarm(struct ra_ring *ring);
 
+/*
+ * ra_ring_settled: count events that had their ends, in the region itself,
+ * where others can read it.
+ *
+ * => Any thread of the consumer's process.
+ */
+void ra_ring_settled(struct ra_ring *ring, uint64_t delivered,
+                     uint64_t rejected, uint64_t dropped);
+
 /* Readings; any thread, any time. Whatever was counted in ra_ring_pushed()
    is seen READY by a claim that follows it. */
 uint64_t ra_ring_pushed(const struct ra_ring *ring);
 uint64_t ra_ring_refused(const struct ra_ring *ring);
 uint64_t ra_ring_tail(const struct ra_ring *ring);
 uint64_t ra_ring_free(const struct ra_ring *ring);
+uint64_t ra_ring_delivered(const struct ra_ring *ring);
+uint64_t ra_ring_rejected(const struct ra_ring *ring);
+uint64_t ra_ring_dropped(const struct ra_ring *ring);
 
 #endif

@@ -2,6 +2,19 @@
    stand beside the C declarations. */
 
 #define RA_RING_ID_SIZE 16
+#define RA_PROJECT_SIZE 16
+#define RA_HEAD_OFFSET ...
+#define RA_CHECKED ...
+#define RA_SOUND ...
+#define RA_BAD_SIZE ...
+#define RA_BAD_MAGIC ...
+#define RA_BAD_VERSION ...
+#define RA_BAD_HEADER ...
+#define RA_BAD_PROJECT ...
+#define RA_BAD_POSITION ...
+#define RA_CORRUPT ...
+#define RA_LEASE_PRODUCER ...
+#define RA_LEASE_CONSUMER ...
 #define RA_HEADER_SIZE ...
 #define RA_CAPACITY_MIN ...
 #define RA_CAPACITY_MAX ...
@@ -29,6 +42,14 @@ struct ra_claim {
     uint64_t bytes;
 };
 
+struct ra_repair {
+    uint64_t ready;
+    uint64_t torn;
+    uint64_t holes;
+    uint64_t bad_crc;
+    uint64_t oldest_ms;
+};
+
 int ra_ring_format(struct ra_region *region, uint64_t capacity,
                    const unsigned char *ring_id, uint64_t start);
 int ra_ring_attach(struct ra_ring *ring, struct ra_region *region);
@@ -43,6 +64,26 @@ uint64_t ra_ring_refused(const struct ra_ring *ring);
 uint64_t ra_ring_tail(const struct ra_ring *ring);
 uint64_t ra_ring_free(const struct ra_ring *ring);
 
+uint64_t ra_ring_delivered(const struct ra_ring *ring);
+uint64_t ra_ring_rejected(const struct ra_ring *ring);
+uint64_t ra_ring_dropped(const struct ra_ring *ring);
+void ra_ring_settled(struct ra_ring *ring, uint64_t delivered,
+                     uint64_t rejected, uint64_t dropped);
+
+void ra_region_describe(struct ra_region *region, const unsigned char *project,
+                        uint64_t created_ms, uint32_t pid, uint32_t min_id,
+                        uint32_t flags);
+void ra_region_seal(struct ra_region *region);
+int ra_region_check(const struct ra_region *region, uint64_t size,
+                    const unsigned char *project);
+void ra_ring_repair(struct ra_ring *ring, struct ra_repair *found);
+void ra_ring_resume(struct ra_ring *ring);
+uint64_t ra_region_capacity(const struct ra_region *region);
+uint64_t ra_region_created_ms(const struct ra_region *region);
+uint32_t ra_region_min_id(const struct ra_region *region);
+uint64_t ra_region_head(const struct ra_region *region);
+uint32_t ra_crc32c(uint32_t crc, const void *bytes, size_t length);
+
 uint64_t ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
                          uint64_t tail_length, uint64_t library_length);
 uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
@@ -56,3 +97,10 @@ uint64_t ra_generation(void);
 uint64_t ra_generation_renew(void);
 int ra_generation_wipes(void);
 int ra_wipe_on_fork(void *address, uint64_t length);
+
+int ra_lease_take(int descriptor, int byte);
+int ra_lease_give(int descriptor, int byte);
+void ra_leases_abandon(uint64_t keep);
+void *ra_map(int descriptor, uint64_t size);
+void ra_unmap(void *map, uint64_t size);
+uint64_t ra_filesystem(int descriptor);
