@@ -220,14 +220,16 @@ header_at(const struct walk *walk, uint64_t at)
     struct header header = {ra_state(word), ra_flags(word), 0, at + 8};
     uint64_t span = ra_void_span(word);
 
-    switch ((uint32_t)(word >> 32) == ra_stamp(at) ? header.state : RA_FREE) {
+    switch (header.state) {
     case RA_WRITING:
-        if (span != 0 || room < RA_RECORD_HEADER)
+        if (word != ra_header_word(at, 0, RA_WRITING) ||
+            room < RA_RECORD_HEADER)
             break;
         header.end = at + RA_RECORD_HEADER;
         return header;
     case RA_READY:
-        if (span != 0 || room < RA_RECORD_HEADER)
+        if (word != ra_header_word(at, header.flags, RA_READY) ||
+            room < RA_RECORD_HEADER)
             break;
         header.length = record->length;
         /* No event is empty. */
@@ -237,13 +239,14 @@ header_at(const struct walk *walk, uint64_t at)
         return header;
     case RA_PAD:
         /* Never without the record for which it was made. */
-        if (span != 0 || lap_end(walk->ring, at) >= walk->tail ||
+        if (word != ra_header_word(at, 0, RA_PAD) ||
+            lap_end(walk->ring, at) >= walk->tail ||
             !is_zero(walk->ring, at + 8, at + room))
             break;
         header.end = at + room;
         return header;
     case RA_VOID:
-        if (span == 0 || span > room)
+        if (word != ra_void_word(at, span) || span == 0 || span > room)
             break;
         header.end = at + span;
         return header;
@@ -372,28 +375,4 @@ ra_ring_resume(struct ra_ring *ring)
     /* relaxed: only the consumer stores it, and the last one is dead. */
     ring->claim = load_relaxed(&ring->region->head);
     ra_ring_release(ring, ring->claim);
-}
-
-uint64_t
-ra_region_capacity(const struct ra_region *region)
-{
-    return region->capacity;
-}
-
-uint64_t
-ra_region_created_ms(const struct ra_region *region)
-{
-    return region->created_ms;
-}
-
-uint32_t
-ra_region_min_id(const struct ra_region *region)
-{
-    return region->min_id;
-}
-
-uint64_t
-ra_region_head(const struct ra_region *region)
-{
-    return load_relaxed(&region->head); /* relaxed: a reading. */
 }

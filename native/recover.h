@@ -81,9 +81,28 @@ void ra_ring_repair(struct ra_ring *ring, struct ra_repair *found);
 void ra_ring_resume(struct ra_ring *ring);
 
 /* Readings of a checked region; any thread, any time. */
-uint64_t ra_region_capacity(const struct ra_region *region);
-uint64_t ra_region_created_ms(const struct ra_region *region);
-uint32_t ra_region_min_id(const struct ra_region *region);
-uint64_t ra_region_head(const struct ra_region *region);
+static inline uint64_t
+ra_region_capacity(const struct ra_region *region)
+{
+    return region->capacity;
+}
+
+static inline uint64_t
+ra_region_created_ms(const struct ra_region *region)
+{
+    return region->created_ms;
+}
+
+static inline uint32_t
+ra_region_min_id(const struct ra_region *region)
+{
+    return region->min_id;
+}
+
+static inline uint64_t
+ra_region_head(const struct ra_region *region)
+{
+    return load_relaxed(&region->head); /* relaxed: a reading. */
+}
 
 #endif

@@ -288,14 +288,23 @@ is_plausible(const struct ra_ring *ring, uint64_t position, uint64_t word,
 
     if ((uint32_t)(word >> 32) != ra_stamp(position))
         return 0;
-    if (ra_state(word) == RA_PAD || ra_state(word) == RA_WRITING)
-        return 1;
-    if (ra_state(word) == RA_READY && room >= RA_RECORD_HEADER)
-        span = ra_span(length);
-    else if (ra_state(word) == RA_VOID && ra_void_span(word) != 0)
+    switch (ra_state(word)) {
+    case RA_PAD:
+    case RA_WRITING:
+        return word == ra_header_word(position, 0, ra_state(word));
+    case RA_VOID:
         span = ra_void_span(word);
-    else
+        if (span == 0 || word != ra_void_word(position, span))
+            return 0;
+        break;
+    case RA_READY:
+        if (room < RA_RECORD_HEADER)
+            return 0;
+        span = ra_span(length);
+        break;
+    default:
         return 0;
+    }
     /* relaxed: E1 carries the `tail` of the record's own reservation. */
     return span <= room &&
            position + span <= load_relaxed(&ring->region->tail);
