@@ -15,9 +15,15 @@
  * its dead parent's lock; a child that unlocks takes the lock from its
  * living parent. So the child closes, and never unlocks. Descriptors stand
  * in a table for that; the child handler walks it.
+ *
+ * The second trap: a map keeps its file open like a descriptor, and a fork
+ * copies maps too. So maps stand in a table as well, and the child lays
+ * memory of its own over them. It does not unmap them: its copies of the
+ * parent's objects know the addresses, and whatever came to lie there next
+ * would be theirs to scribble on and to unmap.
  */
 #if defined(__linux__)
-#define _GNU_SOURCE /* F_OFD_SETLK */
+#define _GNU_SOURCE /* F_OFD_SETLK, MAP_ANONYMOUS */
 #include <sys/vfs.h>
 #elif defined(__APPLE__)
 #define _DARWIN_C_SOURCE
@@ -141,36 +147,116 @@ ra_lease_close(int descriptor)
     close(descriptor);
 }
 
+/*
+ * A map: `taken` is 0 if the place is unused, otherwise the generation's low
+ * half and the number of blocks; `address` is 0 while nothing of the file is
+ * mapped.
+ */
+static struct {
+    ra_word taken, address;
+} maps[RA_LEASES_MAX];
+
+#define BLOCK 4096u
+
+static size_t
+take_place(uint64_t size)
+{
+    uint64_t entry = ra_generation() << 32 | (size + BLOCK - 1) / BLOCK;
+    size_t i;
+
+    for (i = 0; i < RA_LEASES_MAX; i++) {
+        uint64_t seen = 0;
+
+        if (cas_seq_cst(&maps[i].taken, &seen, entry))
+            break;
+    }
+    return i;
+}
+
+static void *
+lay_over(void *address, uint64_t size, int protection)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+    if (address != NULL)
+        flags |= MAP_FIXED;
+    return mmap(address, (size_t)size, protection, flags, -1, 0);
+}
+
+void *
+ra_map(int descriptor, uint64_t size)
+{
+    size_t place = take_place(size);
+    void *map;
+
+    if (place == RA_LEASES_MAX)
+        return NULL;
+    /* The address is known before the file is mapped there, so that no fork
+       comes between mapping and registering. */
+    map = lay_over(NULL, size, PROT_NONE);
+    if (map != MAP_FAILED) {
+        store_seq_cst(&maps[place].address, (uintptr_t)map);
+        if (mmap(map, (size_t)size, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, descriptor, 0) == map)
+            return map;
+        /* Not unmapped: some kernels have done so by now, and another
+           thread may have got the addresses. */
+        store_seq_cst(&maps[place].address, 0);
+    }
+    store_seq_cst(&maps[place].taken, 0);
+    return NULL;
+}
+
+void
+ra_unmap(void *map, uint64_t size)
+{
+    size_t i;
+
+    /* The file goes first and the addresses last, as in ra_map(). */
+    lay_over(map, size, PROT_NONE);
+    for (i = 0; i < RA_LEASES_MAX; i++) {
+        uint64_t seen = (uintptr_t)map;
+
+        if (cas_seq_cst(&maps[i].address, &seen, 0)) {
+            store_seq_cst(&maps[i].taken, 0);
+            break;
+        }
+    }
+    munmap(map, (size_t)size);
+}
+
+static int
+is_foreign(uint64_t entry, uint64_t keep)
+{
+    return entry != 0 && (keep == 0 || entry >> 32 != (uint32_t)keep);
+}
+
 void
 ra_leases_abandon(uint64_t keep)
 {
     size_t i;
 
     for (i = 0; i < RA_LEASES_MAX; i++) {
-        /* relaxed: whatever is closed was opened before the fork. */
+        /* relaxed, all three: whatever is closed was opened before the
+           fork. */
         uint64_t entry = load_relaxed(&slots[i]);
+        uint64_t taken = load_relaxed(&maps[i].taken);
+        uint64_t address = load_relaxed(&maps[i].address);
 
-        if (entry == 0 || (keep != 0 && entry >> 32 == (uint32_t)keep))
-            continue;
         /* Two threads may get here at once; one closes. */
-        if (cas_seq_cst(&slots[i], &entry, 0))
+        if (is_foreign(entry, keep) && cas_seq_cst(&slots[i], &entry, 0))
             close((int)((uint32_t)entry - 1));
+
+        if (!is_foreign(taken, keep))
+            continue;
+        if (address != 0) {
+            if (!cas_seq_cst(&maps[i].address, &address, 0))
+                continue;
+            lay_over((void *)(uintptr_t)address,
+                     (taken & UINT32_MAX) * BLOCK, PROT_READ | PROT_WRITE);
+        }
+        cas_seq_cst(&maps[i].taken, &taken, 0);
     }
-}
-
-void *
-ra_map(int descriptor, uint64_t size)
-{
-    void *map = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                     descriptor, 0);
-
-    return map == MAP_FAILED ? NULL : map;
-}
-
-void
-ra_unmap(void *map, uint64_t size)
-{
-    munmap(map, (size_t)size);
 }
 
 uint64_t

@@ -45,7 +45,8 @@ void ra_lease_close(int descriptor);
 
 /*
  * ra_leases_abandon: close all descriptors that were not opened in the
- * generation `keep`, without unlocking.
+ * generation `keep`, without unlocking, and turn its maps into memory of
+ * zeros.
  *
  * => The child handler of a fork, with 0; or, in a child whose fork ran no
  *    handler, who begins the next generation.
@@ -53,11 +54,14 @@ void ra_lease_close(int descriptor);
 void ra_leases_abandon(uint64_t keep);
 
 /*
- * ra_map: map `size` bytes of a file, shared. NULL if that cannot be.
+ * ra_map: map `size` bytes of a file, shared. A child of a fork finds memory
+ * of zeros there, which is its own.
+ *
+ * => NULL if that cannot be, or RA_LEASES_MAX maps are there already.
  */
 void *ra_map(int descriptor, uint64_t size);
 
-/* ra_unmap: take a map of ra_map() away. */
+/* ra_unmap: take a map of ra_map() away; in a child of a fork its zeros. */
 void ra_unmap(void *map, uint64_t size);
 
 /*
