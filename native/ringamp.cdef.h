@@ -84,6 +84,7 @@ uint32_t ra_region_min_id(const struct ra_region *region);
 uint64_t ra_region_head(const struct ra_region *region);
 uint32_t ra_crc32c(uint32_t crc, const void *bytes, size_t length);
 
+void ra_ring_text(const unsigned char *id, char *to);
 uint64_t ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
                          uint64_t tail_length, uint64_t library_length);
 uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,

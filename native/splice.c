@@ -34,8 +34,8 @@ put_decimal(unsigned char *to, uint64_t value)
     return put(to, digits + at, sizeof(digits) - at);
 }
 
-static void
-put_ring_id(char *to, const unsigned char *id)
+void
+ra_ring_text(const unsigned char *id, char *to)
 {
     unsigned bits = 0, have = 0;
     size_t i, at = 0;
@@ -62,7 +62,7 @@ put_position(char *to, uint64_t position)
 void
 ra_insert_id(const struct ra_ring *ring, uint64_t position, char *text)
 {
-    put_ring_id(text, ring->region->ring_id);
+    ra_ring_text(ring->region->ring_id, text);
     text[RA_RING_TEXT] = '-';
     put_position(text + RA_RING_TEXT + 1, position);
 }

@@ -40,6 +40,12 @@ uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
                    uint32_t *offsets, uint64_t *positions);
 
 /*
+ * ra_ring_text: a ring's id in base32, RA_RING_TEXT characters without a
+ * zero behind them.
+ */
+void ra_ring_text(const unsigned char *id, char *to);
+
+/*
  * ra_insert_id: the insert_id of the record at `position`: the ring's id and
  * the position in base32, RA_RING_TEXT + 1 + RA_POSITION_TEXT characters.
  *

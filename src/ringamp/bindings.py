@@ -37,6 +37,12 @@ _dll.ra_builtins.restype = ctypes.py_object
 _dll.ra_builtins.argtypes = [ctypes.py_object, ctypes.py_object]
 _dll.ra_bind.restype = ctypes.py_object
 _dll.ra_bind.argtypes = [ctypes.c_void_p, ctypes.py_object]
+# These two keep the GIL, so that no fork of Python's comes between opening
+# a descriptor and registering it.
+_dll.ra_lease_open.restype = ctypes.c_int
+_dll.ra_lease_open.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
+_dll.ra_lease_close.restype = None
+_dll.ra_lease_close.argtypes = [ctypes.c_int]
 
 ENCODE_OPTION: Final[int] = orjson.OPT_PASSTHROUGH_DATACLASS
 """
@@ -111,8 +117,20 @@ ADDED_MAX: Final[int] = lib.RA_ADDED_MAX
 RECORD_HEADER: Final[int] = lib.RA_RECORD_HEADER
 HEADER_SIZE: Final[int] = lib.RA_HEADER_SIZE
 RING_ID_SIZE: Final[int] = lib.RA_RING_ID_SIZE
+PROJECT_SIZE: Final[int] = lib.RA_PROJECT_SIZE
+CHECKED: Final[int] = lib.RA_CHECKED
+HEAD_OFFSET: Final[int] = lib.RA_HEAD_OFFSET
 CAPACITY_MIN: Final[int] = lib.RA_CAPACITY_MIN
 CAPACITY_MAX: Final[int] = lib.RA_CAPACITY_MAX
+
+lease_open: Final[Callable[[int, bytes, int], int]] = _dll.ra_lease_open
+"""
+Open a file in a directory, for a lock: a descriptor, or a negative errno.
+Takes the directory's descriptor, the name, and whether to create it.
+"""
+
+lease_close: Final[Callable[[int], None]] = _dll.ra_lease_close
+"""Unlock and close a descriptor of `lease_open`."""
 
 generation: Final[Callable[[], int]] = lib.ra_generation
 """This process's generation; 0 in a child that has not renewed it yet."""

@@ -13,6 +13,7 @@ may cost more and never raises either.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import RLock
@@ -114,6 +115,14 @@ class Client(Shorthands):
             self._session = Session(blueprint)
             self._opt_out = chosen.opt_out
             self._choose_lane()
+            fault = self._session.spool_fault
+        if fault is not None:
+            warnings.warn(
+                f"option spool_dir: there is no spool, events are kept in "
+                f"memory alone: {fault}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         if old is None:
             return self
         if old.generation == generation():

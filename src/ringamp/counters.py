@@ -26,7 +26,11 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
         dropped: Given up: no room, retries used up, shut down too soon.
 
-        pending: Without a final outcome so far.
+        pending: Without a final outcome so far. With a spool, also those
+            that another process, or this one later, sends from the disk.
+
+        spooled: Of the pending: put into the backlog, or left in the ring's
+            file at shutdown.
 
         skipped: Not logged: opted out, or stopped by middleware.
 
@@ -42,6 +46,27 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
         held: Events that wait for a throttled id.
 
+        adopted: Rings of dead processes that were taken over.
+
+        recovered: Events that were taken up from the spool: out of such
+            rings, of the backlog, and of rings that a relay sends from.
+            They are not among *logged*; other processes have counted them.
+
+        recovered_delivered: Those of them that the service took.
+
+        recovered_rejected: Those that it refused.
+
+        recovered_dropped: Those that were given up, and events that the
+            backlog had no room for.
+
+        torn: Records that a dead process was writing; never accepted.
+
+        holes: Room that a dead process had reserved; never accepted.
+
+        bad_crc: Records whose bytes changed on disk.
+
+        quarantined: Files of the spool that are not as ringamp made them.
+
         middleware_errors: Exceptions that came out of middleware.
 
         callback_errors: Exceptions from *on_delivery* and *on_retry*.
@@ -56,6 +81,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     dropped: int
     pending: int
+    spooled: int
     skipped: int
     invalid: int
     ids_removed: int
@@ -63,6 +89,15 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     bytes_sent: int
     held: int
+    adopted: int
+    recovered: int
+    recovered_delivered: int
+    recovered_rejected: int
+    recovered_dropped: int
+    torn: int
+    holes: int
+    bad_crc: int
+    quarantined: int
     middleware_errors: int
     callback_errors: int
     buffer_used: int
@@ -88,6 +123,62 @@ class Gauges(Protocol):
 
     capacity: int
 
+    @property
+    def delivered(self) -> int:
+        """
+        Events that a relay has delivered; 0 without one.
+        """
+
+    @property
+    def rejected(self) -> int:
+        """
+        Events that the service refused to a relay.
+        """
+
+    @property
+    def dropped(self) -> int:
+        """
+        Events that a relay gave up.
+        """
+
+
+class Settlements:
+    """
+    How many events had which end.
+    """
+
+    __slots__ = ("delivered", "dropped", "rejected", "spooled")
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.rejected = 0
+        self.dropped = 0
+        self.spooled = 0
+
+
+class Salvaged(Settlements):
+    """
+    What was found in the spool, and the ends of it.
+    """
+
+    __slots__ = (
+        "adopted",
+        "bad_crc",
+        "holes",
+        "quarantined",
+        "recovered",
+        "torn",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.adopted = 0
+        self.recovered = 0
+        self.torn = 0
+        self.holes = 0
+        self.bad_crc = 0
+        self.quarantined = 0
+
 
 class Tally:
     """
@@ -112,9 +203,9 @@ class Tally:
         return int(repr(self._numbers)[len("count(") : -1])
 
 
-class Counters:
+class Counters(Settlements):
     """
-    The counts of one process.
+    The counts of one process; as settlements, those of its own events.
 
     The plain numbers are the flusher's: it alone changes them. The tallies
     are bumped by the threads that log.
@@ -123,22 +214,19 @@ class Counters:
     __slots__ = (
         "bytes_sent",
         "callback_errors",
-        "delivered",
-        "dropped",
         "ids_removed",
         "invalid",
         "middleware_errors",
         "refused",
-        "rejected",
         "requests",
         "retries",
+        "salvaged",
         "skipped",
     )
 
     def __init__(self) -> None:
-        self.delivered = 0
-        self.rejected = 0
-        self.dropped = 0
+        super().__init__()
+        self.salvaged = Salvaged()
         self.retries = 0
         self.requests = 0
         self.bytes_sent = 0
@@ -156,8 +244,10 @@ class Counters:
         What was settled is read before what was pushed, so that an event
         which comes and goes in between cannot make *pending* negative.
         """
-        delivered, rejected = self.delivered, self.rejected
-        dropped = self.dropped
+        spooled, salvaged = self.spooled, self.salvaged
+        delivered = self.delivered + ring.delivered
+        rejected = self.rejected + ring.rejected
+        dropped = self.dropped + ring.dropped
         refused = self.refused.read()
         pushed = ring.pushed
         return Stats(
@@ -166,6 +256,7 @@ class Counters:
             rejected=rejected,
             dropped=dropped + refused,
             pending=pushed - delivered - rejected - dropped,
+            spooled=spooled,
             skipped=self.skipped.read(),
             invalid=self.invalid.read(),
             ids_removed=self.ids_removed.read(),
@@ -173,6 +264,15 @@ class Counters:
             requests=self.requests,
             bytes_sent=self.bytes_sent,
             held=held,
+            adopted=salvaged.adopted,
+            recovered=salvaged.recovered,
+            recovered_delivered=salvaged.delivered,
+            recovered_rejected=salvaged.rejected,
+            recovered_dropped=salvaged.dropped,
+            torn=salvaged.torn,
+            holes=salvaged.holes,
+            bad_crc=salvaged.bad_crc,
+            quarantined=salvaged.quarantined,
             middleware_errors=self.middleware_errors.read(),
             callback_errors=self.callback_errors,
             buffer_used=ring.used,

@@ -15,7 +15,8 @@ import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
-from os import PathLike
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,8 +25,11 @@ import msgspec
 from ringamp.errors import OptionsError
 from ringamp.events.plan import IngestionMetadata, Plan
 
-_KIB, _GIB = 2**10, 2**30
+_KIB, _MIB, _GIB = 2**10, 2**20, 2**30
 _DAY = 24 * 60 * 60
+
+AUTO = "auto"
+"""As *spool_dir*: wherever this machine keeps such files."""
 
 
 class LogLevel(IntEnum):
@@ -190,9 +194,13 @@ def _buffer(value: Any) -> int:
     return 1 << (size - 1).bit_length()
 
 
-def _spool_dir(value: Any) -> Any:
+def _spool_dir(value: Any) -> str:
     _only(isinstance(value, str | PathLike), value)
-    raise _NotBuiltError
+    path = fspath(value)
+    # A path as bytes would be a PathLike's.
+    _only(isinstance(path, str) and path != "" and "\0" not in path, value)
+    # Not resolved: a link must be seen, and refused, when it is opened.
+    return AUTO if value == AUTO else str(Path.cwd() / path)
 
 
 def _one_upload(value: Any) -> Any:
@@ -253,9 +261,9 @@ RULES: Mapping[str, Rule] = {
     "on_delivery": Rule("a callable", _callback),
     "compression": Rule("None", _one_of(later=["gzip"])),
     "concurrent_uploads": Rule("1", _one_upload),
-    "spool_dir": Rule("None", _spool_dir),
-    "max_spool_bytes": Rule("an int from 1", _integer(1)),
-    "delivery": Rule('"thread"', _one_of("thread", later=["relay"])),
+    "spool_dir": Rule('None, "auto" or the path of a directory', _spool_dir),
+    "max_spool_bytes": Rule(f"an int from {_MIB}", _integer(_MIB)),
+    "delivery": Rule('"thread" or "relay"', _one_of("thread", "relay")),
     "shutdown_timeout_millis": _MILLIS,
 }
 

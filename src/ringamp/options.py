@@ -11,6 +11,7 @@ query nor the user part of a URL.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -20,7 +21,13 @@ import msgspec
 
 from ringamp.errors import OptionsError
 from ringamp.events.plan import IngestionMetadata, Plan
-from ringamp.option_rules import MAY_BE_NONE, RULES, LogLevel, name_of
+from ringamp.option_rules import (
+    AUTO,
+    MAY_BE_NONE,
+    RULES,
+    LogLevel,
+    name_of,
+)
 from ringamp.protocols import OnDelivery, OnRetry
 
 __all__ = ["LogLevel", "Options", "check_api_key"]
@@ -81,9 +88,9 @@ class Options(
     on_delivery: OnDelivery | None = None
     compression: None = None
     concurrent_uploads: int = 1
-    spool_dir: None = None
+    spool_dir: str | None = None
     max_spool_bytes: int = 2**30
-    delivery: Literal["thread"] = "thread"
+    delivery: Literal["thread", "relay"] = "thread"
     shutdown_timeout_millis: float = 5000
 
     @classmethod
@@ -132,6 +139,18 @@ class Options(
         Where events go: *server_url*, or what zone and batch choose.
         """
         return self.server_url or _URLS[self.server_zone, self.use_batch]
+
+    @property
+    def spool_path(self) -> str | None:
+        """
+        Where the spool is: *spool_dir*, or what "auto" stands for.
+        """
+        if self.spool_dir != AUTO:
+            return self.spool_dir
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        if runtime.startswith("/"):
+            return f"{runtime}/ringamp"
+        return f"/dev/shm/ringamp-{os.geteuid()}"  # noqa: S108 - 0700, checked
 
     @property
     def is_batch(self) -> bool:
@@ -205,6 +224,11 @@ def _derive(checked: dict[str, Any]) -> None:
     """
     if checked.get("debug"):
         checked.setdefault("log_level", LogLevel.WARN)
+    if checked.get("delivery") == "relay" and not checked.get("spool_dir"):
+        raise OptionsError(
+            'option delivery: "relay" given without spool_dir; allowed is'
+            ' "thread", or "relay" with a spool_dir'
+        )
     if (retries := checked.get("max_retries")) is None:
         return
     if "retry_timeouts" in checked:

@@ -22,13 +22,17 @@ from ringamp.clock import Clock
 from ringamp.counters import Counters, Stats
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
+from ringamp.flusher.handover import EVERYTHING, HANDED_OVER, Handover
+from ringamp.flusher.keeping import Keeper
 from ringamp.flusher.lifecycle import close_at_exit, close_with_worker
 from ringamp.flusher.loop import Flusher
 from ringamp.flusher.outcomes import Outcomes
+from ringamp.flusher.salvage import Makers, Salvage
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry import OrderedRetry
 from ringamp.status import Response
+from ringamp.storage import Storage
 from ringamp.transport import HTTPTransport
 from ringamp.transport.payload import LIBRARY, Envelope
 
@@ -77,8 +81,11 @@ class Session:
         self.blueprint = blueprint
         self.options = options
         self.counters = Counters()
+        self._storage = Storage(
+            options, blueprint.envelope.project, blueprint.clock
+        )
         self.ring = Ring(
-            options.buffer_bytes,
+            self._storage.region,
             min_id_length=options.min_id_length,
             max_event=options.max_bytes - blueprint.envelope.overhead,
             library=LIBRARY.encode(),
@@ -95,28 +102,69 @@ class Session:
         # Re-entrant: a signal handler may close while this thread does.
         self._closing = RLock()
         self._closer: int | None = None
+        self._transport: Any = None
+        self._delivery: Delivery | None = None
+        self._flusher: Flusher | Handover
+        if options.delivery == "relay" and self._storage.file is not None:
+            self.outcomes.settle(0, EVERYTHING, HANDED_OVER)
+            self._flusher = Handover()
+        else:
+            self._flusher = self._make_flusher()
+        self.wake = self._flusher.wake
+        close_at_exit(self)
+
+    def _make_flusher(self) -> Flusher:
+        """
+        Make what sends from this process, down to the transport.
+        """
+        options, clock = self.options, self.blueprint.clock
         self._transport = _make_transport(options)
         exchange = self._make_exchange()
+        salvage, keeper = self._make_salvage(exchange)
         self._delivery = Delivery(
+            source=self.ring,
             ring=self.ring,
             exchange=exchange,
-            envelope=blueprint.envelope,
+            envelope=self.blueprint.envelope,
             options=options,
             outcomes=self.outcomes,
             counters=self.counters,
-            clock=blueprint.clock,
+            ends=self.counters,
+            clock=clock,
+            keeper=keeper,
         )
-        self._flusher = Flusher(
+        return Flusher(
             self.ring,
             self._delivery,
             options,
-            blueprint.clock,
+            clock,
             begin=close_with_worker,
             interrupt=lambda: _tell(self._transport, "interrupt"),
             keep_newest=exchange.keep_newest,
+            salvage=salvage,
         )
-        self.wake = self._flusher.wake
-        close_at_exit(self)
+
+    def _make_salvage(
+        self, exchange: Exchange
+    ) -> tuple[Salvage | None, Keeper | None]:
+        """
+        Make what takes up what others left, and the keeper of our own ring;
+        neither without a spool.
+        """
+        spool, file = self._storage.spool, self._storage.file
+        if spool is None or file is None:
+            return None, None
+        blueprint = self.blueprint
+        makers = Makers(
+            exchange=exchange,
+            envelope=blueprint.envelope,
+            options=self.options,
+            counters=self.counters,
+            spool=spool,
+            clock=blueprint.clock,
+        )
+        keeper = makers.keeper(file.ring_id, self.options.min_id_length)
+        return Salvage(makers, file.ring_id), keeper
 
     def _make_exchange(self) -> Exchange:
         """
@@ -171,7 +219,8 @@ class Session:
         """
         Take a snapshot of the counts.
         """
-        return self.counters.snapshot(self.ring, self._delivery.held)
+        held = 0 if self._delivery is None else self._delivery.held
+        return self.counters.snapshot(self.ring, held)
 
     def flush(self) -> Future[Response]:
         """
@@ -209,6 +258,7 @@ class Session:
             clock = self.blueprint.clock
             self._flusher.close(clock.monotonic() + timeout)
             _tell(self._transport, "close")
+            self._storage.close(is_done=self.ring.used == 0)
         finally:
             self._closing.release()
 
@@ -228,9 +278,18 @@ class Session:
 
     def abandon(self) -> None:
         """
-        In a forked child: let go of the sockets that are the parent's.
+        In a forked child: let go of the sockets and files that are the
+        parent's.
         """
         _tell(self._transport, "abandon")
+        self._storage.abandon()
+
+    @property
+    def spool_fault(self) -> str | None:
+        """
+        Why there is no spool although one was asked for, in words.
+        """
+        return self._storage.fault
 
 
 def _make_transport(options: Options) -> Any:

@@ -16,11 +16,18 @@ from hypothesis import strategies as st
 
 from ringamp.bindings import CAPACITY_MIN, FORKED, FULL, TOO_BIG, WAKE
 from ringamp.buffer import Ring
-from ringamp.buffer.region import Region, round_capacity
+from ringamp.buffer.region import PrivateRegion, round_capacity
 from ringamp.errors import NativeError
 
 HEAD, TAIL = b'{"events":[', b"]}"
 MINE = {"time": 1, "insert_id": "mine", "library": "mine/1"}
+
+
+def small():
+    """
+    Return memory for the smallest ring.
+    """
+    return PrivateRegion(CAPACITY_MIN).format()
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def ring():
     """
     The smallest ring.
     """
-    return Ring(1, min_id_length=5, max_event=9_000, library=b"lib/1")
+    return Ring(small(), min_id_length=5, max_event=9_000, library=b"lib/1")
 
 
 def event(number, **more):
@@ -105,7 +112,7 @@ def test_insert_ids_are_distinct_within_and_between_rings():
     """
     seen = set()
     for _ in range(3):
-        ring = Ring(1, min_id_length=5, max_event=900, library=b"lib/1")
+        ring = Ring(small(), min_id_length=5, max_event=900, library=b"lib/1")
         for number in range(500):
             ring.push_event(event(number))
             seen |= {e["insert_id"] for e in drain(ring)}
@@ -268,7 +275,7 @@ def test_memory_that_cannot_be_had_is_an_error(monkeypatch):
     monkeypatch.setattr(mmap, "mmap", refuse)
 
     with pytest.raises(NativeError, match="cannot get 73728 bytes"):
-        Region(65536)
+        PrivateRegion(65536)
 
 
 class Model:
@@ -277,7 +284,9 @@ class Model:
     """
 
     def __init__(self):
-        self.ring = Ring(1, min_id_length=5, max_event=9_000, library=b"l/1")
+        self.ring = Ring(
+            small(), min_id_length=5, max_event=9_000, library=b"l/1"
+        )
         self.waiting = deque()
         self.claimed = deque()
         self.pushed = 0

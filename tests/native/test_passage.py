@@ -20,6 +20,7 @@ from ringamp.bindings import (
     begin_unpushed,
 )
 from ringamp.buffer import Ring
+from ringamp.buffer.region import PrivateRegion
 
 EVENT = {
     "event_type": "t",
@@ -34,7 +35,10 @@ def ring():
     A small ring that nobody waits for.
     """
     return Ring(
-        1 << 16, min_id_length=5, max_event=10_000, library=b"ringamp/test"
+        PrivateRegion(1 << 16).format(),
+        min_id_length=5,
+        max_event=10_000,
+        library=b"ringamp/test",
     )
 
 
@@ -196,7 +200,10 @@ def test_no_reference_is_kept_or_lost():
     After many passages of every kind the counts are what they were.
     """
     ring = Ring(
-        1 << 20, min_id_length=5, max_event=10_000, library=b"ringamp/test"
+        PrivateRegion(1 << 20).format(),
+        min_id_length=5,
+        max_event=10_000,
+        library=b"ringamp/test",
     )
     extra, receipt = object(), object()
 

@@ -11,7 +11,7 @@ batch never changes; `select` makes another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, overload
 
@@ -27,6 +27,32 @@ class Tile(NamedTuple):
 
     start: int
     end: int
+
+
+class Pin:
+    """
+    Keeps the room of some events, in a ring or in a file, until each of them
+    has its end or is kept elsewhere.
+
+    Args:
+        left: How many events.
+
+        free: Called when none is left.
+    """
+
+    __slots__ = ("_free", "left")
+
+    def __init__(self, left: int, free: Callable[[], None]) -> None:
+        self.left = left
+        self._free = free
+
+    def loosen(self, count: int) -> None:
+        """
+        Let go of *count* events.
+        """
+        self.left -= count
+        if self.left == 0:
+            self._free()
 
 
 class LazyEvents(Sequence[dict[str, Any]]):
@@ -96,6 +122,9 @@ class Batch:
 
         end: Where the ring may be released up to once all of the batch has
             left it; None for a batch that is not in the ring.
+
+        pins: What keeps its events in a ring or file until their ends: one
+            pin for all, or one an event; None where nothing does.
     """
 
     __slots__ = (
@@ -105,6 +134,7 @@ class Batch:
         "end",
         "offsets",
         "part",
+        "pins",
         "tries",
     )
 
@@ -121,6 +151,7 @@ class Batch:
         self.tries = 0
         self.part: Any = None
         self.end = end
+        self.pins: Pin | Sequence[Pin | None] | None = None
         self._tiles = tiles
 
     def __len__(self) -> int:
@@ -176,6 +207,35 @@ class Batch:
         """
         return LazyEvents(self.body, self.offsets)
 
+    def joined(self) -> memoryview:
+        """
+        All its events, with commas between them.
+        """
+        start, end = self.offsets[0], self.offsets[-1] - 1
+        return memoryview(self.body)[start:end]
+
+    def pin_of(self, index: int) -> Pin | None:
+        """
+        What keeps the room of one event.
+        """
+        pins = self.pins
+        if pins is None or isinstance(pins, Pin):
+            return pins
+        return pins[index]
+
+    def loosen(self, indexes: Sequence[int]) -> None:
+        """
+        Let go of what keeps the room of these events.
+        """
+        pins = self.pins
+        if isinstance(pins, Pin):
+            pins.loosen(len(indexes))
+            return
+        for index in indexes:
+            pin = self.pin_of(index)
+            if pin is not None:
+                pin.loosen(1)
+
     def ids(self) -> list[Ids]:
         """
         Whom each event is about; decodes all of them.
@@ -199,6 +259,12 @@ class Batch:
         batch.attempt = self.attempt
         batch.tries = self.tries
         batch.part = self.part
+        pins = self.pins
+        batch.pins = (
+            pins
+            if pins is None or isinstance(pins, Pin)
+            else [self.pin_of(index) for index in chosen]
+        )
         return batch
 
     @classmethod

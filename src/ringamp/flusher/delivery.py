@@ -11,7 +11,9 @@ Between ring and service an event can be in three places:
             ids. Everybody else goes past them.
     hand    the batch that is being sent.
 
-All of it belongs to the one thread that flushes.
+All of it belongs to the one thread that flushes. Whether the room that an
+event had in the ring is given back while it is there is for the keeper to
+say (keeping.py).
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
-from ringamp.buffer import Batch, Ring
+from ringamp.buffer import Batch
+from ringamp.buffer.batch import Pin
 from ringamp.clock import Clock
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import Exchange
-from ringamp.flusher.outcomes import Outcomes
+from ringamp.flusher.keeping import InMemory, Keeper, Measure, Return, Shelve
 from ringamp.flusher.sizing import SizeLimit
+from ringamp.flusher.source import RingSource, Source
 from ringamp.flusher.throttling import LANES_FULL, Throttling
-from ringamp.flusher.verdicts import Fate, Verdicts
+from ringamp.flusher.verdicts import Ends, Fate, Settled, Verdicts
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry.decision import (
@@ -44,16 +48,28 @@ from ringamp.transport.payload import Envelope
 CROWDED = 0.75
 """Part of the ring that may be used while only the newest events are kept."""
 
+RELIEVED = 0.25
+"""Part of the ring that is left in use when events go to the backlog: that
+begins at half, and files of a few events would be many."""
+
 LANES_LEAST = 1 << 20
 """Bytes that lanes may hold beside a small ring; a quarter of a larger one."""
 
 
+OUT = Response(
+    Status.QUEUED,
+    error="the service cannot be reached and the buffer fills",
+)
+
+
 class Delivery:
     """
-    What is between the ring and the service.
+    What is between a source and the service.
 
     Args:
-        ring: Where new events come from.
+        source: Where new events come from.
+
+        ring: The same where it is a ring, None where it is not.
 
         exchange: Sends a batch and asks the policy.
 
@@ -63,28 +79,41 @@ class Delivery:
 
         outcomes: Where fates are told.
 
-        counters: Where they are counted.
+        counters: Where requests are counted.
+
+        ends: Where fates are counted.
 
         clock: The time.
+
+        keeper: Keeps events until their ends.
     """
 
     def __init__(
         self,
         *,
-        ring: Ring,
+        source: Source,
+        ring: RingSource | None,
         exchange: Exchange,
         envelope: Envelope,
         options: Options,
-        outcomes: Outcomes,
+        outcomes: Settled,
         counters: Counters,
+        ends: Ends,
         clock: Clock,
+        keeper: Keeper | None = None,
     ) -> None:
+        self._source = source
         self._ring = ring
+        self._outcomes = outcomes
+        self._ends = ends
+        self._keeper = keeper or InMemory()
+        # Ring space is given back in order, whatever ends first.
+        self._pins: deque[tuple[Pin, int]] = deque()
         self._exchange = exchange
         self._envelope = envelope
         self._options = options
         self._verdicts = Verdicts(
-            options, outcomes, counters, exchange.retries
+            options, outcomes, ends, counters, exchange.retries
         )
         self._counters = counters
         self._clock = clock
@@ -92,7 +121,7 @@ class Delivery:
         self._throttling = Throttling(
             envelope,
             options.max_events,
-            max(ring.capacity // 4, LANES_LEAST),
+            max(ring.capacity // 4 if ring else 0, LANES_LEAST),
         )
         self._limit = SizeLimit(options.max_bytes)
         self._hand: Batch | None = None
@@ -154,12 +183,40 @@ class Delivery:
             self._line.append((now, batch))
         if self._line:
             return self._line.popleft()[1]
-        return self._ring.fill(
+        outage = self._keeper.outage
+        if outage is not None and not outage.may_try(now):
+            return None
+        return self._fill(self._options.max_events, self._limit.value)
+
+    def outage_due(self) -> float | None:
+        """
+        When the service is tried again; None where nothing keeps new events
+        from being sent.
+        """
+        outage = self._keeper.outage
+        return outage.next_try if outage is not None and outage.is_on else None
+
+    def _fill(self, max_count: int, max_bytes: int) -> Batch | None:
+        batch = self._source.fill(
             self._envelope.head,
             self._envelope.tail,
-            max_count=self._options.max_events,
-            max_bytes=self._limit.value,
+            max_count=max_count,
+            max_bytes=max_bytes,
         )
+        if batch is not None and batch.end is not None:
+            batch.pins = Pin(len(batch), self._release)
+            self._pins.append((batch.pins, batch.end))
+        return batch
+
+    def _release(self) -> None:
+        """
+        Give back the ring space before the oldest event that has no end.
+        """
+        end = None
+        while self._pins and self._pins[0][0].left == 0:
+            end = self._pins.popleft()[1]
+        if end is not None and self._ring is not None:
+            self._ring.release(end)
 
     def send(self, batch: Batch, timeout: float) -> None:
         """
@@ -171,7 +228,6 @@ class Delivery:
             # What waits in the lanes is in nobody's hand, and all of it has
             # bytes of its own now.
             self._hand = travellers
-            self._leave_ring(batch)
             self._recycle(batch)
         if travellers is None:
             return
@@ -182,12 +238,15 @@ class Delivery:
         # From here on its events get their ends one by one. Whoever learns
         # of one may log the next, so there is room before.
         self._hand = None
-        self._leave_ring(travellers)
+        measures = self._keeper.keep(
+            travellers,
+            [self._ask(travellers, one, response) for one in decisions],
+        )
         self._note(travellers, response)
         resent = [
             again
-            for decision in decisions
-            if (again := self._carry_out(travellers, decision, response))
+            for measure in measures
+            if (again := self._carry_out(travellers, measure, response))
         ]
         self._line.extendleft(reversed(resent))
         if self._end is not None:
@@ -198,10 +257,13 @@ class Delivery:
 
     def evict(self, keep: int) -> None:
         """
-        Drop the oldest events until at most *keep* are left, and the ring
+        Give up the oldest events until at most *keep* are left, and the ring
         has room for new ones.
         """
-        waiting = self._ring.pushed - self._ring.claimed
+        ring = self._ring
+        if ring is None:
+            return
+        waiting = ring.pushed - ring.claimed
         excess = waiting + sum(len(b) for _, b in self._line) - keep
         response = Response(
             Status.DROPPED,
@@ -211,51 +273,93 @@ class Delivery:
         while self._line and excess > 0:
             due, batch = self._line.popleft()
             oldest = range(min(excess, len(batch)))
-            self._settle(batch, oldest, response, "dropped")
+            rest = batch.select(range(len(oldest), len(batch)))
+            self._lose(batch, oldest, response)
             excess -= len(oldest)
-            if len(oldest) < len(batch):
-                rest = batch.select(range(len(oldest), len(batch)))
+            if len(rest):
                 self._line.appendleft((due, rest))
             self._recycle(batch)
-        most = int(self._ring.capacity * CROWDED)
-        while excess > 0 or self._ring.used > most:
-            batch_or_none = self._ring.fill(
-                self._envelope.head,
-                self._envelope.tail,
-                max_count=min(max(excess, 1), self._options.max_events),
-                max_bytes=self._options.max_bytes,
-            )
-            if batch_or_none is None:
-                return
-            excess -= len(batch_or_none)
-            self._drop_whole(batch_or_none, response)
-
-    def give_up(self, response: Response) -> None:
-        """
-        Drop all that is in the line, the lanes and the ring, for good: what
-        a request under way would bring back is dropped as well.
-        """
-        self._end = response
-        self._drop_waiting(response)
-        while True:
-            filled = self._ring.fill(
-                self._envelope.head,
-                self._envelope.tail,
-                max_count=self._options.max_events,
-                max_bytes=self._options.max_bytes,
+        most = int(ring.capacity * CROWDED)
+        while excess > 0 or ring.used > most:
+            filled = self._fill(
+                min(max(excess, 1), self._options.max_events),
+                self._options.max_bytes,
             )
             if filled is None:
                 return
-            self._drop_whole(filled, response)
+            excess -= len(filled)
+            if not self._lose_whole(filled, response):
+                return
+
+    def relieve(self) -> None:
+        """
+        Put events into the backlog, oldest first, where the ring is half
+        full while the service is out.
+        """
+        ring, outage = self._ring, self._keeper.outage
+        if ring is None or outage is None or 2 * ring.used < ring.capacity:
+            return
+        outage.note_failure(self._clock.monotonic())
+        waiting, self._line = self._line, deque()
+        while waiting:
+            _, batch = waiting.popleft()
+            if not self._lose_whole(batch, OUT):
+                self._line.extend(waiting)
+                return
+        while ring.used > ring.capacity * RELIEVED:
+            filled = self._fill(
+                self._options.max_events, self._options.max_bytes
+            )
+            if filled is None or not self._lose_whole(filled, OUT):
+                return
+
+    def give_up(self, response: Response) -> None:
+        """
+        Leave all that is in the line, the lanes and the ring to others, or
+        drop it where nobody else can find it. For good: what a request under
+        way would bring back is given up as well.
+        """
+        self._end = response
+        self._drop_waiting(response)
+        left = self._keeper.leave()
+        if left is not None:
+            self._leave_rest(left)
+            return
+        while True:
+            filled = self._fill(
+                self._options.max_events, self._options.max_bytes
+            )
+            if filled is None:
+                return
+            self._lose_whole(filled, response)
+
+    def _leave_rest(self, left: Response) -> None:
+        """
+        Tell those who wait that others send what is in the ring.
+        """
+        if self._ring is None:
+            return
+        start, end = self._ring.unclaimed
+        count = self._ring.pushed - self._ring.claimed
+        if start < end:
+            self._ends.spooled += count
+            self._outcomes.settle(start, end, left)
 
     def _drop_waiting(self, response: Response) -> None:
         """
-        Drop the line and the lanes; two threads may do so at once.
+        Give up the line and the lanes; two threads may do so at once.
         """
         while (batch := self._step_up()) is not None:
-            self._drop_whole(batch, response)
+            if not self._lose_whole(batch, response):
+                # It is in the ring, and found there.
+                self._line.clear()
+                self._settle(batch, range(len(batch)), response, "spooled")
         for batch in self._throttling.clear(self._options.max_bytes):
-            self._drop_whole(batch, response)
+            left = self._keeper.leave()
+            if left is None:
+                self._lose_whole(batch, response)
+            else:
+                self._settle(batch, range(len(batch)), left, "spooled")
 
     def _step_up(self) -> Batch | None:
         """
@@ -268,30 +372,33 @@ class Delivery:
 
     def drop_hand(self, response: Response) -> None:
         """
-        Drop the batch that is being sent by a thread that will not return.
+        Give up the batch that is being sent by a thread that will not return.
         """
         batch, self._hand = self._hand, None
         if batch is not None:
-            self._leave_ring(batch)
-            self._settle(batch, range(len(batch)), response, "dropped")
+            self._lose(batch, range(len(batch)), response)
 
-    def _drop_whole(self, batch: Batch, response: Response) -> None:
-        self._leave_ring(batch)
-        self._settle(batch, range(len(batch)), response, "dropped")
-        self._recycle(batch)
+    def _lose_whole(self, batch: Batch, response: Response) -> bool:
+        is_lost = self._lose(batch, range(len(batch)), response)
+        if is_lost:
+            self._recycle(batch)
+        return is_lost
 
-    def _leave_ring(self, batch: Batch) -> None:
+    def _lose(
+        self, batch: Batch, indexes: Sequence[int], response: Response
+    ) -> bool:
         """
-        Give its ring space back: the bytes of its events are in the body,
-        and what becomes of them is known.
+        Give up some events; False where the disk is full, and they wait.
         """
-        if batch.end is not None:
-            self._ring.release(batch.end)
-            batch.end = None
+        measure = self._keeper.lose(batch, indexes, response)
+        again = self._carry_out(batch, measure, response)
+        if again is not None:
+            self._line.appendleft(again)
+        return again is None
 
     def _recycle(self, batch: Batch) -> None:
         if not self._lends_events:
-            self._ring.reuse(batch)
+            self._source.reuse(batch)
 
     def _divert_held(self, batch: Batch) -> Batch | None:
         """
@@ -300,6 +407,7 @@ class Delivery:
         waiting = self._throttling.waiting_in(batch)
         if not waiting:
             return batch
+        self._keeper.hold(batch, waiting)
         self._enter_lanes(batch, waiting, LANES_FULL)
         stay = set(waiting)
         going = [index for index in range(len(batch)) if index not in stay]
@@ -310,7 +418,7 @@ class Delivery:
     ) -> None:
         homeless = self._throttling.enter(batch, indexes)
         if homeless:
-            self._settle(batch, homeless, response, "dropped")
+            self._lose(batch, homeless, response)
 
     def _settle(
         self,
@@ -346,42 +454,47 @@ class Delivery:
             response.error,
         )
 
-    def _carry_out(
+    def _ask(
         self, batch: Batch, decision: Decision, response: Response
+    ) -> Decision:
+        """
+        Ask the user before a retry is charged.
+        """
+        if (
+            isinstance(decision, Resend)
+            and decision.attempt > batch.attempt
+            and not self._verdicts.may_retry(response, decision.attempt - 1)
+        ):
+            return Drop(decision.indexes, response)
+        return decision
+
+    def _carry_out(
+        self, batch: Batch, measure: Measure, response: Response
     ) -> tuple[float, Batch] | None:
         """
-        Do what *decision* says; give back what is to be sent again, and when.
+        Do what *measure* says; give back what is to be sent again, and when.
         """
-        if isinstance(decision, Deliver):
-            self._settle(batch, decision.indexes, response, "delivered")
-        elif isinstance(decision, Reject):
-            self._settle(
-                batch, decision.indexes, decision.response, "rejected"
-            )
-        elif isinstance(decision, Drop):
-            self._settle(batch, decision.indexes, decision.response, "dropped")
-        elif isinstance(decision, Hold):
-            self._hold(batch, decision)
+        if isinstance(measure, Deliver):
+            self._settle(batch, measure.indexes, response, "delivered")
+        elif isinstance(measure, Reject):
+            self._settle(batch, measure.indexes, measure.response, "rejected")
+        elif isinstance(measure, Drop):
+            self._settle(batch, measure.indexes, measure.response, "dropped")
+        elif isinstance(measure, Shelve):
+            self._settle(batch, measure.indexes, measure.response, "spooled")
+        elif isinstance(measure, Return):
+            self._throttling.arrived(batch, len(measure.indexes))
+        elif isinstance(measure, Hold):
+            self._throttling.hold(measure, self._clock.monotonic())
+            self._enter_lanes(batch, measure.indexes, measure.response)
         else:
-            return self._resend(batch, decision, response)
+            return self._resend(batch, measure)
         return None
 
-    def _hold(self, batch: Batch, decision: Hold) -> None:
-        self._throttling.hold(decision, self._clock.monotonic())
-        self._enter_lanes(batch, decision.indexes, decision.response)
-
-    def _resend(
-        self, batch: Batch, decision: Resend, response: Response
-    ) -> tuple[float, Batch] | None:
-        charged = decision.attempt > batch.attempt
-        if charged and not self._verdicts.may_retry(
-            response, decision.attempt - 1
-        ):
-            self._settle(batch, decision.indexes, response, "dropped")
-            return None
-        again = batch
-        if len(decision.indexes) < len(batch):
-            again = batch.select(decision.indexes)
-        again.attempt = decision.attempt
-        due = self._clock.monotonic() + decision.delay
-        return (due if decision.delay > 0 else 0.0), again
+    def _resend(self, batch: Batch, again: Resend) -> tuple[float, Batch]:
+        part = batch
+        if len(again.indexes) < len(batch):
+            part = batch.select(again.indexes)
+        part.attempt = again.attempt
+        due = self._clock.monotonic() + again.delay
+        return (due if again.delay > 0 else 0.0), part

@@ -45,6 +45,7 @@ from collections.abc import Callable
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
 from ringamp.flusher.delivery import Delivery
+from ringamp.flusher.salvage import Salvage
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.status import Response, Status
@@ -58,6 +59,9 @@ GRACE = 1.0
 
 THREADLESS_RETRY = 1000
 """Pushes after which starting a thread is tried again where it failed."""
+
+EVERY = 2**62
+"""More events than there will ever be."""
 
 TOO_LATE = Response(
     Status.DROPPED,
@@ -95,6 +99,9 @@ class Flusher:
 
         keep_newest: How many events to keep while the service cannot be
             reached; None: as many as the ring holds.
+
+        salvage: Sends what others left, when there is time; None without a
+            spool.
     """
 
     def __init__(
@@ -107,7 +114,9 @@ class Flusher:
         begin: Callable[[], None],
         interrupt: Callable[[], None],
         keep_newest: int | None,
+        salvage: Salvage | None = None,
     ) -> None:
+        self._salvage = salvage
         self._ring = ring
         self._delivery = delivery
         self._clock = clock
@@ -242,6 +251,8 @@ class Flusher:
             if self._deadline is not None:
                 self._drain(self._deadline)
         finally:
+            if self._salvage is not None:
+                self._salvage.close()
             self._ended.release()
 
     def _turn(self) -> None:
@@ -264,29 +275,57 @@ class Flusher:
 
     def _rest(self) -> None:
         due = self._delivery.line_due()
+        if due is None:
+            due = self._delivery.outage_due()
         if due is not None:
             self._sit_out(due)
         elif self._ring.arm(1, self._ring.capacity):
             self._gather()
         else:
-            self._sleep_until(self._delivery.next_due())
+            self._sleep_until(self._next_due())
             self._gather()
+
+    def _next_due(self) -> float | None:
+        """
+        When something falls due by itself.
+        """
+        due = self._delivery.next_due()
+        if self._salvage is None:
+            return due
+        found = self._salvage.next_due()
+        return found if due is None else min(due, found)
 
     def _sit_out(self, due: float) -> None:
         """
-        Wait for a retry; meanwhile keep only the newest where that is asked.
+        Wait for a retry, or for the end of an outage; meanwhile make room
+        for new events, from the oldest on, where that is asked or where they
+        can go to the disk.
         """
-        keep = self._keep_newest
-        if keep is None or due <= self._clock.monotonic():
+        if due <= self._clock.monotonic():
+            return
+        if self._keep_newest is not None:
+            count, volume = self._keep_newest + 1, self._ring.capacity * 3 // 4
+        elif self._salvage is not None:
+            count, volume = EVERY, self._ring.capacity // 2
+        else:
             self._sleep_until(due)
             return
-        self._delivery.evict(keep)
-        if not self._ring.arm(keep + 1, self._ring.capacity * 3 // 4):
+        self._make_room()
+        if not self._ring.arm(count, volume):
             self._sleep_until(due)
-        self._delivery.evict(keep)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._keep_newest is not None:
+            self._delivery.evict(self._keep_newest)
+        else:
+            self._delivery.relieve()
 
     def _gather(self) -> None:
         if self._is_urgent() or self._ring.pushed == self._ring.claimed:
+            return
+        now = self._clock.monotonic()
+        if self._salvage is not None and self._salvage.next_due() <= now:
             return
         if self._interval > 0:
             linger, count = self._interval, self._max_cached
@@ -294,7 +333,7 @@ class Flusher:
         else:
             linger, count = LINGER, min(self._max_events, self._max_cached)
             volume = self._delivery.batch_bytes
-        due = self._clock.monotonic() + linger
+        due = now + linger
         lane = self._delivery.next_due()
         if lane is not None:
             due = min(due, lane)
@@ -324,18 +363,34 @@ class Flusher:
         while not self._stopping:
             batch = self._delivery.next_batch()
             if batch is None:
+                self._turn_to_salvage()
                 return
             self._delivery.send(batch, self._request_timeout)
             if self._delivery.line_due() is not None:
                 continue
+            self._turn_to_salvage()
             waiting = self._ring.pushed - self._ring.claimed
             if self._ring.claimed >= target and waiting < self._max_events:
                 return
 
+    def _turn_to_salvage(self) -> None:
+        """
+        Send a batch of what others left, where nothing of our own is in the
+        way: no retry that waits, no ring that fills.
+        """
+        salvage = self._salvage
+        if salvage is None or self._delivery.line_due() is not None:
+            return
+        if 2 * self._ring.used < self._ring.capacity:
+            salvage.turn(self._request_timeout)
+
     def _drain(self, deadline: float) -> None:
         """
-        Send everything in this thread until *deadline*; drop the rest.
+        Send everything in this thread until *deadline*; leave or drop the
+        rest.
         """
+        if self._salvage is not None:
+            self._salvage.close()
         self._send_until(deadline)
         self._delivery.give_up(TOO_LATE)
 
@@ -349,6 +404,9 @@ class Flusher:
                 self._delivery.send(batch, min(left, self._request_timeout))
                 continue
             if self._delivery.is_empty:
+                break
+            if self._delivery.outage_due() is not None:
+                # It is on disk; who lives longer than we sends it.
                 break
             due = self._delivery.next_due()
             self._sleep_until(deadline if due is None else min(due, deadline))

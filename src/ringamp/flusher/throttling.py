@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ringamp.buffer import Batch
-from ringamp.buffer.batch import Tile
+from ringamp.buffer.batch import Pin, Tile
 from ringamp.retry.decision import Hold, Ids
 from ringamp.retry.lanes import Key, Lanes
 from ringamp.status import Response, Status
@@ -33,6 +33,7 @@ class Held(NamedTuple):
 
     json: bytes
     tile: Tile
+    pin: Pin | None
 
 
 class Part:
@@ -120,7 +121,11 @@ class Throttling:
         ids: Sequence[Ids] = batch.ids()
         homeless = []
         for index in indexes:
-            held = Held(batch.event_bytes(index), batch.tiles[index])
+            held = Held(
+                batch.event_bytes(index),
+                batch.tiles[index],
+                batch.pin_of(index),
+            )
             size = len(held.json)
             if not self._lanes.add(ids[index], held.tile.start, held, size):
                 homeless.append(index)
@@ -178,4 +183,6 @@ class Throttling:
             [event.tile for event in events],
         )
         batch.part = part
+        if any(event.pin is not None for event in events):
+            batch.pins = [event.pin for event in events]
         return batch

@@ -8,18 +8,42 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from ringamp.buffer import Batch
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import ends_program, words_of
-from ringamp.flusher.outcomes import Outcomes
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.status import Response
 
-Fate = Literal["delivered", "rejected", "dropped"]
-"""The three ends; each is the name of a counter."""
+Fate = Literal["delivered", "rejected", "dropped", "spooled"]
+"""
+The three ends and, for this process, a fourth: the event is on disk, and
+whoever sends it tells its end. Each is the name of a counter.
+"""
+
+
+class Ends(Protocol):
+    """
+    Where ends are counted.
+    """
+
+    delivered: int
+    rejected: int
+    dropped: int
+    spooled: int
+
+
+class Settled(Protocol):
+    """
+    Where ends are told.
+    """
+
+    def settle(self, start: int, end: int, response: Response) -> None:
+        """
+        Say what became of the events at the positions [start, end).
+        """
 
 
 class Verdicts:
@@ -31,7 +55,9 @@ class Verdicts:
 
         outcomes: Where ends are told.
 
-        counters: Where they are counted.
+        ends: Where they are counted.
+
+        counters: Where exceptions of callbacks are counted.
 
         retries: How many a batch has; None for no end.
     """
@@ -39,13 +65,15 @@ class Verdicts:
     def __init__(
         self,
         options: Options,
-        outcomes: Outcomes,
+        outcomes: Settled,
+        ends: Ends,
         counters: Counters,
         retries: int | None,
     ) -> None:
         self._options = options
         self._retries = retries
         self._outcomes = outcomes
+        self._ends = ends
         self._counters = counters
 
     def settle(
@@ -59,13 +87,12 @@ class Verdicts:
         Tell the end of some events of *batch*.
         """
         count = len(indexes)
-        counted = getattr(self._counters, fate)
-        setattr(self._counters, fate, counted + count)
+        setattr(self._ends, fate, getattr(self._ends, fate) + count)
         for start, end in batch.runs(indexes):
             self._outcomes.settle(start, end, response)
         if fate != "delivered":
             log(
-                logging.ERROR,
+                logging.WARNING if fate == "spooled" else logging.ERROR,
                 f"{fate} {response.status} {response.status_code}",
                 "%d events were %s: %s (HTTP %d): %s",
                 count,
@@ -74,7 +101,7 @@ class Verdicts:
                 response.status_code,
                 response.error,
             )
-        if self._options.on_delivery is not None:
+        if self._options.on_delivery is not None and fate != "spooled":
             self._tell_user(batch, indexes, response)
 
     def may_retry(self, response: Response, number: int) -> bool:

@@ -18,6 +18,8 @@ shift events that were logged with the right time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from hashlib import blake2b
 from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,22 +111,50 @@ class Envelope:
         overhead: How many bytes *head* and *tail* have together.
 
         headers: What goes with every body.
+
+        project: A hash of API key and URL, 16 bytes: names what may be sent
+            with this envelope, and tells nothing of the key.
     """
 
-    __slots__ = ("head", "headers", "overhead", "tail", "timeout", "url")
+    __slots__ = (
+        "head",
+        "headers",
+        "overhead",
+        "project",
+        "tail",
+        "timeout",
+        "url",
+    )
 
     def __init__(self, api_key: str, options: Options) -> None:
         key = orjson.dumps(api_key)
-        limits = orjson.dumps({"min_id_length": options.min_id_length})
         self.head: bytes = b'{"api_key":' + key + b',"events":['
-        self.tail: bytes = b'],"options":' + limits + b"}"
-        self.overhead: int = len(self.head) + len(self.tail)
+        self._limit_ids(options.min_id_length)
         self.headers: Mapping[str, str] = _HEADERS
         self.url: str = options.url
         self.timeout: float = options.request_timeout
+        self.project: bytes = blake2b(
+            f"{api_key}\n{options.url}".encode(),
+            digest_size=16,
+            person=b"ringamp",
+        ).digest()
 
     def __repr__(self) -> str:
         return f"<Envelope: {self.overhead} bytes>"
+
+    def _limit_ids(self, min_id_length: int) -> None:
+        limits = orjson.dumps({"min_id_length": min_id_length})
+        self.tail: bytes = b'],"options":' + limits + b"}"
+        self.overhead: int = len(self.head) + len(self.tail)
+
+    def for_ids(self, min_id_length: int) -> Envelope:
+        """
+        Make an envelope for events that were logged under another option
+        *min_id_length*.
+        """
+        other = copy(self)
+        other._limit_ids(min_id_length)  # noqa: SLF001 - it is one of us.
+        return other
 
     def wrap(self, events: Sequence[bytes] | bytes) -> bytes:
         """

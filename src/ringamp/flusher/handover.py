@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""
+What stands in a flusher's place where a relay does the sending: no thread, no
+socket, nothing to wake.
+"""
+
+from __future__ import annotations
+
+from ringamp.status import Response, Status
+
+HANDED_OVER = Response(
+    Status.QUEUED,
+    error='in the spool; a relay sends it (delivery="relay")',
+)
+"""What receipts and flushes of such a process answer."""
+
+EVERYTHING = 2**63
+"""A position behind all there will ever be."""
+
+
+class Handover:
+    """
+    Leaves everything in the ring's file.
+    """
+
+    has_thread = False
+
+    def is_own_thread(self) -> bool:
+        """
+        There is no thread.
+        """
+        return False
+
+    def wake(self) -> None:
+        """
+        The relay looks by itself.
+        """
+
+    def hurry(self) -> None:
+        """
+        The relay looks by itself.
+        """
+
+    def close(self, deadline: float) -> None:
+        """
+        What is in the file stays there.
+        """
