@@ -42,7 +42,22 @@ EDGES = {
 }
 """What stands on top, and all that it may import beside itself."""
 
+FILES = [
+    *("mkdir", "scandir", "stat", "rename", "unlink", "fstatvfs"),
+    *("geteuid", "O_APPEND", "O_CLOEXEC", "O_CREAT", "O_DIRECTORY", "O_EXCL"),
+    *("O_NOFOLLOW", "O_NONBLOCK", "O_RDONLY", "O_RDWR", "O_WRONLY", "open"),
+    "stat_result",
+]
+"""What of `os` the files of the spool are found, made and checked with."""
+
 OWNERS = {
+    **{f"os.{name}": {"buffer/folder"} for name in FILES},
+    "os.fchmod": {"buffer/folder", "buffer/writing"},
+    "os.ftruncate": {"buffer/writing"},
+    "os.lseek": {"buffer/writing"},
+    "os.pread": {"buffer/folder", "buffer/writing"},
+    "os.SEEK_CUR": {"buffer/writing"},
+    "os.write": {"buffer/writing"},
     "ringamp._native": {"bindings"},
     "ctypes": {"bindings"},
     "mmap": {"buffer/region"},
@@ -72,8 +87,12 @@ OWNERS = {
     # careful: a blocked call sleeps, on the caller's thread. logs: lines are
     # rare by the real clock, also under a client's own.
     "time": {"careful", "clock", "logs"},
-    "os.close": {"transport/connections"},
-    "os.fstat": {"transport/connections"},
+    "os.close": {"buffer/folder", "transport/connections"},
+    "os.fstat": {
+        "buffer/folder",
+        "buffer/writing",
+        "transport/connections",
+    },
     "os.strerror": {"bindings", "transport/http"},
     "os.urandom": {"buffer/ring"},
     "os.PathLike": {"option_rules"},
