@@ -23,7 +23,10 @@ SHORT = {
 }
 """Arguments of the short forms, where the defaults take too long."""
 
-CORE = ["ring.c", "splice.c", "idcheck.c", "generation.c"]
+CORE = [
+    *("ring.c", "recover.c", "crc32c.c", "splice.c"),
+    *("idcheck.c", "generation.c", "lease.c"),
+]
 
 RUNS = [
     *((program, "none") for program in build.PROGRAMS),
