@@ -38,12 +38,17 @@ class Pin:
         left: How many events.
 
         free: Called when none is left.
+
+        in_ring: Whether it is room in a ring, which somebody waits for.
     """
 
-    __slots__ = ("_free", "left")
+    __slots__ = ("_free", "in_ring", "left")
 
-    def __init__(self, left: int, free: Callable[[], None]) -> None:
+    def __init__(
+        self, left: int, free: Callable[[], None], *, in_ring: bool = False
+    ) -> None:
         self.left = left
+        self.in_ring = in_ring
         self._free = free
 
     def loosen(self, count: int) -> None:

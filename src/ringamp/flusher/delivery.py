@@ -204,7 +204,7 @@ class Delivery:
             max_bytes=max_bytes,
         )
         if batch is not None and batch.end is not None:
-            batch.pins = Pin(len(batch), self._release)
+            batch.pins = Pin(len(batch), self._release, in_ring=True)
             self._pins.append((batch.pins, batch.end))
         return batch
 
@@ -299,7 +299,8 @@ class Delivery:
         ring, outage = self._ring, self._keeper.outage
         if ring is None or outage is None or 2 * ring.used < ring.capacity:
             return
-        outage.note_failure(self._clock.monotonic())
+        if not outage.is_on:
+            outage.note_failure(self._clock.monotonic())
         waiting, self._line = self._line, deque()
         while waiting:
             _, batch = waiting.popleft()

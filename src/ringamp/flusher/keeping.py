@@ -264,12 +264,16 @@ class InSpool:
         Put them into a held file; where that is not possible the ring's room
         stays taken until they have their ends.
         """
-        pins = batch.pins
-        if not isinstance(pins, Pin):
+        moving = [
+            index
+            for index in indexes
+            if (pin := batch.pin_of(index)) is not None and pin.in_ring
+        ]
+        if not moving:
             # They came out of a lane, and are in such a file already.
             return
         try:
-            name = self._put(batch, indexes, held=True)
+            name = self._put(batch, moving, held=True)
         except OSError as error:
             log(
                 logging.ERROR,
@@ -279,12 +283,12 @@ class InSpool:
                 error,
             )
             return
-        pin = Pin(len(indexes), lambda: self._drop(name))
-        each: list[Pin | None] = [pins] * len(batch)
-        for index in indexes:
-            each[index] = pin
-        batch.pins = each
-        pins.loosen(len(indexes))
+        held = Pin(len(moving), lambda: self._drop(name))
+        pins = [batch.pin_of(index) for index in range(len(batch))]
+        for index in moving:
+            pins[index] = held
+        batch.loosen(moving)
+        batch.pins = pins
 
     def leave(self) -> Response | None:
         """

@@ -381,7 +381,8 @@ class Flusher:
         salvage = self._salvage
         if salvage is None or self._delivery.line_due() is not None:
             return
-        if 2 * self._ring.used < self._ring.capacity:
+        start, end = self._ring.unclaimed
+        if 2 * (end - start) < self._ring.capacity:
             salvage.turn(self._request_timeout)
 
     def _drain(self, deadline: float) -> None:

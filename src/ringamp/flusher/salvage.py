@@ -223,12 +223,12 @@ class BacklogDelivery:
         """
         When to look for something to send.
         """
-        due = self._due
-        for delivery in self._deliveries.values():
-            waiting = delivery.next_due()
-            if waiting is not None:
-                due = min(due, waiting)
-        return due
+        waiting = [
+            due
+            for delivery in self._deliveries.values()
+            if (due := delivery.next_due()) is not None
+        ]
+        return min(waiting, default=self._due)
 
     def hurry(self) -> None:
         """
@@ -240,14 +240,12 @@ class BacklogDelivery:
         """
         Send one batch, if there is one to send.
         """
-        for delivery in self._deliveries.values():
-            waiting = delivery.next_due()
-            if waiting is not None and waiting <= now:
-                return self._send(delivery, now, timeout)
-        if now < self._due or any(
-            delivery.line_due() for delivery in self._deliveries.values()
-        ):
+        if now < self.next_due():
             return False
+        for delivery in self._deliveries.values():
+            # The rest of a file that was sent in parts, or halved.
+            if delivery.next_due() is not None:
+                return self._send(delivery, now, timeout)
         try:
             is_there = self._outlet.look()
         except OSError as error:
