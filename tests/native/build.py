@@ -77,6 +77,8 @@ PROGRAMS = {
         source="generation",
         flags=("-Dmadvise=no_madvise",),
     ),
+    "lease": Program(("generation.c", "lease.c")),
+    "lease_fork": Program(("generation.c", "lease.c")),
     "stress": Program(("ring.c", "crc32c.c")),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mutation import Mutation
 
-PUT_REST = "to = put(to, record->payload + 1, record->length - 1u);"
+PUT_REST = "to = put(to, record->payload + 1, length - 1);"
 
 REST = [
     Mutation(
@@ -23,15 +23,16 @@ REST = [
         "two braces",
         "splice.c",
         PUT_REST,
-        "to = put(to, record->payload, record->length);",
+        "to = put(to, record->payload, length);",
         "splice",
     ),
     Mutation(
         "pad spliced as an event",
         "ring.c",
-        "return ra_state(word) == RA_PAD ? lap_end(ring, position)"
-        " : position;",
-        "return ra_state(word) == RA_PAD ? position : position;",
+        "if (word == ra_header_word(position, 0, RA_PAD))\n"
+        "            position",
+        "if (word == ra_header_word(position, 0, RA_FREE))\n"
+        "            position",
         "splice",
     ),
     Mutation(

@@ -10,11 +10,26 @@ from mutation import Mutation
 READY = "ra_header_word(slot->position, flags,"
 ZERO_FIRST = "    memset(region->data + from, 0, first);\n"
 ZERO_REST = "    memset(region->data, 0, length - first);\n"
+HALF = '    RA_FAILPOINT("half zeroed");\n'
+ZEROED = '    RA_FAILPOINT("zeroed");\n'
+ZERO = ZERO_FIRST + HALF + ZERO_REST + ZEROED
 FREE = "    store_release(&region->free, end); /* E2 */\n"
 HEAD = "    store_release(&region->head, end);\n"
-BARRIER = "    compiler_barrier();\n    if (first > length)\n"
-FIRST = "        first = length;\n"
+BARRIER = (
+    '    compiler_barrier();\n    RA_FAILPOINT("head moved");\n'
+    "    if (first > length)\n        first = length;\n"
+)
 LENGTH = "    record->length = (uint32_t)length;\n"
+FILLED = (
+    "    record->time_ms = time_ms;\n"
+    "    if (ring->is_checked)\n"
+    "        record->crc = ra_record_crc(record, flags, length);\n"
+    '    RA_FAILPOINT("before commit");\n'
+)
+STORE_READY = (
+    f"    store_release(&record->word, {READY}\n"
+    "                                                RA_READY)); /* E1 */\n"
+)
 
 ORDERS = [
     Mutation(
@@ -154,14 +169,8 @@ RESERVE = [
     Mutation(
         "READY before the length is there",
         "ring.c",
-        LENGTH + "    record->time_ms = time_ms;\n"
-        f"    store_release(&record->word, {READY}\n"
-        "                                                "
-        "RA_READY)); /* E1 */\n",
-        "    record->time_ms = time_ms;\n"
-        f"    store_release(&record->word, {READY}\n"
-        "                                                "
-        "RA_READY)); /* E1 */\n" + LENGTH,
+        LENGTH + FILLED + STORE_READY,
+        FILLED + STORE_READY + LENGTH,
         "order",
     ),
 ]
@@ -170,8 +179,8 @@ CONSUMER = [
     Mutation(
         "no lap guard in claim",
         "ring.c",
-        "while (claim->count < max_count && at < limit) {",
-        "while (claim->count < max_count && limit != 0) {",
+        "    while (at < limit) {\n        struct ra_record",
+        "    while (limit != 0) {\n        struct ra_record",
         "claim",
         is_short=True,
     ),
@@ -228,15 +237,15 @@ CONSUMER = [
     Mutation(
         "free moves before the zeroing",
         "ring.c",
-        ZERO_FIRST + ZERO_REST + FREE,
-        FREE + ZERO_FIRST + ZERO_REST,
+        ZERO + FREE,
+        FREE + ZERO,
         "order",
     ),
     Mutation(
         "head moves after the zeroing",
         "ring.c",
-        HEAD + BARRIER + FIRST + ZERO_FIRST + ZERO_REST,
-        BARRIER + FIRST + ZERO_FIRST + ZERO_REST + HEAD,
+        HEAD + BARRIER + ZERO,
+        BARRIER + ZERO + HEAD,
         "order",
         is_short=True,
     ),

@@ -24,11 +24,12 @@ import time
 from pathlib import Path
 
 import build
+from mutants_lease import LEASE
 from mutants_rest import REST
 from mutants_ring import RING
 from mutation import Mutation
 
-MUTATIONS = [*RING, *REST]
+MUTATIONS = [*RING, *LEASE, *REST]
 
 BUILTINS = ["test_hotpath.py", "test_hotpath_memory.py", "test_passage.py"]
 """The tests of the builtins."""
