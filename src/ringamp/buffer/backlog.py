@@ -138,11 +138,11 @@ class Backlog:
         """
         Let one held file be sent by anyone; return its new name.
 
-        Raises:
-            FileNotFoundError: It has gone.
+        It may be gone already: its owner's end is seen by several processes.
         """
         free = name.removesuffix(HELD) + READY
-        self._folder.rename(name, free)
+        with suppress(FileNotFoundError):
+            self._folder.rename(name, free)
         return free
 
     def held(self) -> list[tuple[str, str]]:
@@ -229,17 +229,13 @@ class Backlog:
             if used <= max_bytes:
                 break
             try:
-                shelved = self.take(name)
-            except SpoolError:
-                # Quarantined just now; there is no room even for that.
-                if sizes[name]:
-                    self._folder.unlink(name + BAD)
-                    used -= sizes[name]
+                count = self._remove(name)
+            except OSError:
+                # The next one may do; those removed so far must be told.
                 continue
-            if shelved is not None:
-                shelved.drop()
+            if count is not None:
                 used -= sizes[name]
-                trimmed.append((name, len(shelved.events)))
+                trimmed.append((name, count))
         return trimmed
 
     def sweep(self, now_ms: int) -> list[str]:
@@ -258,6 +254,22 @@ class Backlog:
                 self._folder.unlink(name)
                 swept.append(name)
         return swept
+
+    def _remove(self, name: str) -> int | None:
+        """
+        Remove what nobody sends; return how many events it had, None where
+        it is left.
+        """
+        try:
+            shelved = self.take(name)
+        except SpoolError:
+            # Quarantined just now; there is no room even for that.
+            self._folder.unlink(name + BAD)
+            return 0
+        if shelved is None:
+            return None
+        shelved.drop()
+        return len(shelved.events)
 
     def _labels(self, state: str) -> list[Label]:
         found = map(Label.read, self._folder.names())

@@ -244,10 +244,12 @@ class Folder:
 
     def modified_ms(self, name: str) -> int | None:
         """
-        Return when *name* was last written to, None when there is none.
+        Return when a file was last written to, None when there is none.
         """
         there = self._stat(name)
-        return there and there.st_mtime_ns // 1_000_000
+        if there is None or stat.S_ISDIR(there.st_mode):
+            return None
+        return there.st_mtime_ns // 1_000_000
 
     def free_bytes(self) -> int:
         """
