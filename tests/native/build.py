@@ -68,6 +68,7 @@ PROGRAMS = {
     "splice": Program(("ring.c", "splice.c", "crc32c.c")),
     "recover": Program(("ring.c", "recover.c", "crc32c.c")),
     "damage": Program(("ring.c", "recover.c", "crc32c.c")),
+    "header": Program(("ring.c", "recover.c", "crc32c.c")),
     "crc32c": Program(("crc32c.c",)),
     "idcheck": Program(("idcheck.c",)),
     "generation": Program(("ring.c", "crc32c.c", "generation.c", "lease.c")),
