@@ -26,8 +26,9 @@ from ringamp.flusher.handover import EVERYTHING, HANDED_OVER, Handover
 from ringamp.flusher.keeping import Keeper
 from ringamp.flusher.lifecycle import close_at_exit, close_with_worker
 from ringamp.flusher.loop import Flusher
+from ringamp.flusher.makers import Makers
 from ringamp.flusher.outcomes import Outcomes
-from ringamp.flusher.salvage import Makers, Salvage
+from ringamp.flusher.salvage import Salvage
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry import OrderedRetry

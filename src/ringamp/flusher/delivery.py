@@ -1,49 +1,15 @@
 # SPDX-License-Identifier: MIT
 """
-The trip of one batch: send it, ask the policy, carry out its decisions.
-
-Between ring and service an event can be in three places:
-
-    line    batches that go before anything new: resends, halves of a split.
-            In order; while its first batch waits for a retry, new events
-            wait in the ring behind it.
-    lanes   events of throttled ids, and what was logged later for the same
-            ids. Everybody else goes past them.
-    hand    the batch that is being sent.
-
-All of it belongs to the one thread that flushes. Whether the room that an
-event had in the ring is given back while it is there is for the keeper to
-say (keeping.py).
+What is between one source and the service: trips of batches, and what is done
+about them when there is no room, no service or no time.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Sequence
 
-from ringamp.buffer import Batch
-from ringamp.buffer.batch import Pin
-from ringamp.clock import Clock
-from ringamp.counters import Counters
-from ringamp.flusher.exchange import Exchange
-from ringamp.flusher.keeping import InMemory, Keeper, Measure, Return, Shelve
-from ringamp.flusher.sizing import SizeLimit
-from ringamp.flusher.source import RingSource, Source
-from ringamp.flusher.throttling import LANES_FULL, Throttling
-from ringamp.flusher.verdicts import Ends, Fate, Settled, Verdicts
-from ringamp.logs import log
-from ringamp.options import Options
-from ringamp.retry.decision import (
-    Decision,
-    Deliver,
-    Drop,
-    Hold,
-    Reject,
-    Resend,
-)
+from ringamp.flusher.trip import Trip
 from ringamp.status import Response, Status
-from ringamp.transport.payload import Envelope
 
 CROWDED = 0.75
 """Part of the ring that may be used while only the newest events are kept."""
@@ -52,208 +18,17 @@ RELIEVED = 0.25
 """Part of the ring that is left in use when events go to the backlog: that
 begins at half, and files of a few events would be many."""
 
-LANES_LEAST = 1 << 20
-"""Bytes that lanes may hold beside a small ring; a quarter of a larger one."""
-
-
 OUT = Response(
     Status.QUEUED,
     error="the service cannot be reached and the buffer fills",
 )
 
 
-class Delivery:
+class Delivery(Trip):
     """
-    What is between a source and the service.
-
-    Args:
-        source: Where new events come from.
-
-        ring: The same where it is a ring, None where it is not.
-
-        exchange: Sends a batch and asks the policy.
-
-        envelope: Head and tail of every body.
-
-        options: Of the instance.
-
-        outcomes: Where fates are told.
-
-        counters: Where requests are counted.
-
-        ends: Where fates are counted.
-
-        clock: The time.
-
-        keeper: Keeps events until their ends.
+    Trips, and their ends before time. As `Trip`, of which it takes the
+    arguments.
     """
-
-    def __init__(
-        self,
-        *,
-        source: Source,
-        ring: RingSource | None,
-        exchange: Exchange,
-        envelope: Envelope,
-        options: Options,
-        outcomes: Settled,
-        counters: Counters,
-        ends: Ends,
-        clock: Clock,
-        keeper: Keeper | None = None,
-    ) -> None:
-        self._source = source
-        self._ring = ring
-        self._outcomes = outcomes
-        self._ends = ends
-        self._keeper = keeper or InMemory()
-        # Ring space is given back in order, whatever ends first.
-        self._pins: deque[tuple[Pin, int]] = deque()
-        self._exchange = exchange
-        self._envelope = envelope
-        self._options = options
-        self._verdicts = Verdicts(
-            options, outcomes, ends, counters, exchange.retries
-        )
-        self._counters = counters
-        self._clock = clock
-        self._line: deque[tuple[float, Batch]] = deque()
-        self._throttling = Throttling(
-            envelope,
-            options.max_events,
-            max(ring.capacity // 4 if ring else 0, LANES_LEAST),
-        )
-        self._limit = SizeLimit(options.max_bytes)
-        self._hand: Batch | None = None
-        self._end: Response | None = None
-        # User code may keep the events it was shown, so their bytes are not
-        # written over.
-        self._lends_events = (
-            exchange.lends_events or options.on_delivery is not None
-        )
-
-    @property
-    def held(self) -> int:
-        """
-        How many events wait for a throttled id.
-        """
-        return self._throttling.count
-
-    @property
-    def is_empty(self) -> bool:
-        """
-        Whether nothing is between the ring and the service.
-        """
-        return not self._line and not self._throttling.count
-
-    @property
-    def batch_bytes(self) -> int:
-        """
-        Bytes of a full request at present.
-        """
-        return self._limit.value
-
-    def line_due(self) -> float | None:
-        """
-        When the line's first batch may go; None where there is none.
-        """
-        return self._line[0][0] if self._line else None
-
-    def next_due(self) -> float | None:
-        """
-        When the next of what waits here may go: the line, which goes before
-        anything else, or a lane. May be past.
-        """
-        if self._line:
-            return self._line[0][0]
-        return self._throttling.next_due()
-
-    def next_batch(self) -> Batch | None:
-        """
-        Take what is to be sent now: the line, then due lanes, then the ring.
-        """
-        now = self._clock.monotonic()
-        if self._line:
-            due, batch = self._line[0]
-            if due > now:
-                return None
-            self._line.popleft()
-            return batch
-        for batch in self._throttling.release(now, self._limit.value):
-            self._line.append((now, batch))
-        if self._line:
-            return self._line.popleft()[1]
-        outage = self._keeper.outage
-        if outage is not None and not outage.may_try(now):
-            return None
-        return self._fill(self._options.max_events, self._limit.value)
-
-    def outage_due(self) -> float | None:
-        """
-        When the service is tried again; None where nothing keeps new events
-        from being sent.
-        """
-        outage = self._keeper.outage
-        return outage.next_try if outage is not None and outage.is_on else None
-
-    def _fill(self, max_count: int, max_bytes: int) -> Batch | None:
-        batch = self._source.fill(
-            self._envelope.head,
-            self._envelope.tail,
-            max_count=max_count,
-            max_bytes=max_bytes,
-        )
-        if batch is not None and batch.end is not None:
-            batch.pins = Pin(len(batch), self._release, in_ring=True)
-            self._pins.append((batch.pins, batch.end))
-        return batch
-
-    def _release(self) -> None:
-        """
-        Give back the ring space before the oldest event that has no end.
-        """
-        end = None
-        while self._pins and self._pins[0][0].left == 0:
-            end = self._pins.popleft()[1]
-        if end is not None and self._ring is not None:
-            self._ring.release(end)
-
-    def send(self, batch: Batch, timeout: float) -> None:
-        """
-        Send *batch*, within *timeout* seconds, and do what the answer asks.
-        """
-        self._hand = batch
-        travellers = self._divert_held(batch)
-        if travellers is not batch:
-            # What waits in the lanes is in nobody's hand, and all of it has
-            # bytes of its own now.
-            self._hand = travellers
-            self._recycle(batch)
-        if travellers is None:
-            return
-        response, decisions = self._exchange.send(travellers, timeout)
-        if self._hand is not travellers:
-            # It took so long that somebody closed and dropped it.
-            return
-        # From here on its events get their ends one by one. Whoever learns
-        # of one may log the next, so there is room before.
-        self._hand = None
-        measures = self._keeper.keep(
-            travellers,
-            [self._ask(travellers, one, response) for one in decisions],
-        )
-        self._note(travellers, response)
-        resent = [
-            again
-            for measure in measures
-            if (again := self._carry_out(travellers, measure, response))
-        ]
-        self._line.extendleft(reversed(resent))
-        if self._end is not None:
-            # A callback took so long that somebody closed meanwhile.
-            self._drop_waiting(self._end)
-        elif not (self._line and self._line[0][1] is travellers):
-            self._recycle(travellers)
 
     def evict(self, keep: int) -> None:
         """
@@ -321,7 +96,7 @@ class Delivery:
         way would bring back is given up as well.
         """
         self._end = response
-        self._drop_waiting(response)
+        self.drop_waiting(response)
         left = self._keeper.leave()
         if left is not None:
             self._leave_rest(left)
@@ -346,31 +121,6 @@ class Delivery:
             self._ends.spooled += count
             self._outcomes.settle(start, end, left)
 
-    def _drop_waiting(self, response: Response) -> None:
-        """
-        Give up the line and the lanes; two threads may do so at once.
-        """
-        while (batch := self._step_up()) is not None:
-            if not self._lose_whole(batch, response):
-                # It is in the ring, and found there.
-                self._line.clear()
-                self._settle(batch, range(len(batch)), response, "spooled")
-        for batch in self._throttling.clear(self._options.max_bytes):
-            left = self._keeper.leave()
-            if left is None:
-                self._lose_whole(batch, response)
-            else:
-                self._settle(batch, range(len(batch)), left, "spooled")
-
-    def _step_up(self) -> Batch | None:
-        """
-        Take the line's first batch, None where there is none any more.
-        """
-        try:
-            return self._line.popleft()[1]
-        except IndexError:
-            return None
-
     def drop_hand(self, response: Response) -> None:
         """
         Give up the batch that is being sent by a thread that will not return.
@@ -378,124 +128,3 @@ class Delivery:
         batch, self._hand = self._hand, None
         if batch is not None:
             self._lose(batch, range(len(batch)), response)
-
-    def _lose_whole(self, batch: Batch, response: Response) -> bool:
-        is_lost = self._lose(batch, range(len(batch)), response)
-        if is_lost:
-            self._recycle(batch)
-        return is_lost
-
-    def _lose(
-        self, batch: Batch, indexes: Sequence[int], response: Response
-    ) -> bool:
-        """
-        Give up some events; False where the disk is full, and they wait.
-        """
-        measure = self._keeper.lose(batch, indexes, response)
-        again = self._carry_out(batch, measure, response)
-        if again is not None:
-            self._line.appendleft(again)
-        return again is None
-
-    def _recycle(self, batch: Batch) -> None:
-        if not self._lends_events:
-            self._source.reuse(batch)
-
-    def _divert_held(self, batch: Batch) -> Batch | None:
-        """
-        Put the events of held ids into their lanes; what is left travels.
-        """
-        waiting = self._throttling.waiting_in(batch)
-        if not waiting:
-            return batch
-        self._keeper.hold(batch, waiting)
-        self._enter_lanes(batch, waiting, LANES_FULL)
-        stay = set(waiting)
-        going = [index for index in range(len(batch)) if index not in stay]
-        return batch.select(going) if going else None
-
-    def _enter_lanes(
-        self, batch: Batch, indexes: Sequence[int], response: Response
-    ) -> None:
-        homeless = self._throttling.enter(batch, indexes)
-        if homeless:
-            self._lose(batch, homeless, response)
-
-    def _settle(
-        self,
-        batch: Batch,
-        indexes: Sequence[int],
-        response: Response,
-        fate: Fate,
-    ) -> None:
-        self._verdicts.settle(batch, indexes, response, fate)
-        self._throttling.arrived(batch, len(indexes))
-
-    def _note(self, batch: Batch, response: Response) -> None:
-        """
-        Count a request and learn from its answer.
-        """
-        self._counters.requests += 1
-        self._counters.bytes_sent += len(batch.body)
-        if batch.tries > 0:
-            self._counters.retries += 1
-        batch.tries += 1
-        if response.status is Status.SUCCESS:
-            self._limit.grow()
-            return
-        if response.status is Status.PAYLOAD_TOO_LARGE:
-            self._limit.shrink(len(batch.body))
-        log(
-            logging.WARNING,
-            f"response {response.status} {response.status_code}",
-            "a request with %d events was answered %s (HTTP %d): %s",
-            len(batch),
-            response.status,
-            response.status_code,
-            response.error,
-        )
-
-    def _ask(
-        self, batch: Batch, decision: Decision, response: Response
-    ) -> Decision:
-        """
-        Ask the user before a retry is charged.
-        """
-        if (
-            isinstance(decision, Resend)
-            and decision.attempt > batch.attempt
-            and not self._verdicts.may_retry(response, decision.attempt - 1)
-        ):
-            return Drop(decision.indexes, response)
-        return decision
-
-    def _carry_out(
-        self, batch: Batch, measure: Measure, response: Response
-    ) -> tuple[float, Batch] | None:
-        """
-        Do what *measure* says; give back what is to be sent again, and when.
-        """
-        if isinstance(measure, Deliver):
-            self._settle(batch, measure.indexes, response, "delivered")
-        elif isinstance(measure, Reject):
-            self._settle(batch, measure.indexes, measure.response, "rejected")
-        elif isinstance(measure, Drop):
-            self._settle(batch, measure.indexes, measure.response, "dropped")
-        elif isinstance(measure, Shelve):
-            self._settle(batch, measure.indexes, measure.response, "spooled")
-        elif isinstance(measure, Return):
-            self._throttling.arrived(batch, len(measure.indexes))
-        elif isinstance(measure, Hold):
-            self._throttling.hold(measure, self._clock.monotonic())
-            self._enter_lanes(batch, measure.indexes, measure.response)
-        else:
-            return self._resend(batch, measure)
-        return None
-
-    def _resend(self, batch: Batch, again: Resend) -> tuple[float, Batch]:
-        part = batch
-        if len(again.indexes) < len(batch):
-            part = batch.select(again.indexes)
-        part.attempt = again.attempt
-        due = self._clock.monotonic() + again.delay
-        return (due if again.delay > 0 else 0.0), part

@@ -29,7 +29,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from ringamp.buffer.backlog_outlet import BacklogOutlet
 from ringamp.buffer.batch import Batch, Pin
 from ringamp.buffer.spool import Spool
 from ringamp.clock import Clock
@@ -335,92 +334,6 @@ class InSpool:
                 allowed,
                 lost,
             )
-
-
-class InBacklog:
-    """
-    Keeps what is in the backlog where it is.
-
-    Args:
-        outlet: Where it comes from.
-
-        spool: Has the dead letters.
-
-        clock: The time.
-
-        outage: What is known about the service.
-    """
-
-    def __init__(
-        self,
-        outlet: BacklogOutlet,
-        spool: Spool,
-        clock: Clock,
-        outage: Outage,
-    ) -> None:
-        self._outlet = outlet
-        self._spool = spool
-        self._clock = clock
-        self.outage: Outage | None = outage
-        self._outage = outage
-        self.failures = 0
-
-    def keep(
-        self, batch: Batch, decisions: Sequence[Decision]
-    ) -> Sequence[Measure]:
-        """
-        Let go of what has its end; all that failed is put back.
-        """
-        return [self._keep(batch, decision) for decision in decisions]
-
-    def _keep(self, batch: Batch, decision: Decision) -> Measure:
-        if isinstance(decision, Deliver):
-            self._outage.note_success()
-            self.failures = 0
-            batch.loosen(decision.indexes)
-            return decision
-        if isinstance(decision, Reject):
-            bury(self._spool, self._clock, batch, decision)
-            batch.loosen(decision.indexes)
-            return decision
-        if isinstance(decision, Hold):
-            # Not into a lane: the file would stay open for half a minute.
-            if self._outlet.put_anew(batch, decision.indexes):
-                batch.loosen(decision.indexes)
-                return Return(decision.indexes)
-            return self._return(batch, decision.indexes)
-        if isinstance(decision, Resend) and decision.attempt == batch.attempt:
-            return decision
-        if self._outage.is_on:
-            self._outage.note_failure(self._clock.monotonic())
-        self.failures += 1
-        return self._return(batch, decision.indexes)
-
-    def hold(self, batch: Batch, indexes: Sequence[int]) -> None:
-        """
-        Nothing: they are on disk.
-        """
-
-    def lose(
-        self, batch: Batch, indexes: Sequence[int], response: Response
-    ) -> Measure:
-        """
-        Put them back.
-        """
-        del response
-        return self._return(batch, indexes)
-
-    def leave(self) -> Response | None:
-        """
-        Put the file back that is open.
-        """
-        self._outlet.close()
-        return LEFT
-
-    def _return(self, batch: Batch, indexes: Sequence[int]) -> Return:
-        self._outlet.put_back()
-        batch.loosen(indexes)
-        return Return(indexes)
 
 
 def bury(spool: Spool, clock: Clock, batch: Batch, decision: Reject) -> None:

@@ -324,16 +324,13 @@ class Flusher:
     def _gather(self) -> None:
         if self._is_urgent() or self._ring.pushed == self._ring.claimed:
             return
-        now = self._clock.monotonic()
-        if self._salvage is not None and self._salvage.next_due() <= now:
-            return
         if self._interval > 0:
             linger, count = self._interval, self._max_cached
             volume = self._ring.capacity // 2
         else:
             linger, count = LINGER, min(self._max_events, self._max_cached)
             volume = self._delivery.batch_bytes
-        due = now + linger
+        due = self._clock.monotonic() + linger
         lane = self._delivery.next_due()
         if lane is not None:
             due = min(due, lane)
@@ -344,7 +341,9 @@ class Flusher:
             or self._ring.arm(count, volume)
             or self._clock.monotonic() >= due
         ):
-            self._sleep_until(due)
+            found = due if self._salvage is None else self._salvage.next_due()
+            self._sleep_until(min(due, found))
+            self._turn_to_salvage()
         self._ring.disarm()
 
     def _is_urgent(self) -> bool:

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""
+What all sources of the spool share, and how a delivery is made for each.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ringamp.buffer.adoption import AdoptedOutlet, OrphanOutlet, adopt
+from ringamp.buffer.spool import Spool
+from ringamp.clock import Clock
+from ringamp.counters import Counters
+from ringamp.errors import NativeError, SpoolError
+from ringamp.flusher.delivery import Delivery
+from ringamp.flusher.exchange import Exchange
+from ringamp.flusher.keeping import InSpool, Keeper
+from ringamp.flusher.outage import Outage
+from ringamp.flusher.source import RingSource, Source
+from ringamp.flusher.verdicts import Ends
+from ringamp.logs import log
+from ringamp.options import Options
+from ringamp.status import Response, Status
+from ringamp.transport.payload import LIBRARY, Envelope
+
+SCAN = 3.0
+"""Seconds between two looks for what others left."""
+
+DEDUPE_MS = 7 * 24 * 3600 * 1000
+"""For how long the service remembers insert_ids (HTTP V2 API, "insert_id")."""
+
+CLOSED = Response(Status.QUEUED, error="put back at shutdown")
+"""What is told of events of others when this process stops."""
+
+
+class NoReceipts:
+    """
+    Where ends are told of events that nobody in this process waits for.
+    """
+
+    def settle(self, start: int, end: int, response: Response) -> None:
+        """
+        Nobody asks.
+        """
+
+
+class Makers:
+    """
+    What all sources share, and how a delivery for another one is made.
+
+    Args:
+        exchange: Sends a batch and asks the policy.
+
+        envelope: Head and tail of every body.
+
+        options: Of the instance.
+
+        counters: Where requests and what is found are counted.
+
+        spool: Where things are.
+
+        clock: The time.
+
+    Attributes:
+        outage: What is known about the service.
+
+        salvaged: Counts what is found.
+    """
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        envelope: Envelope,
+        options: Options,
+        counters: Counters,
+        spool: Spool,
+        clock: Clock,
+    ) -> None:
+        self._exchange = exchange
+        self._envelope = envelope
+        self._options = options
+        self._counters = counters
+        self.spool = spool
+        self.clock = clock
+        self.outage = Outage()
+        self.salvaged = counters.salvaged
+
+    def delivery(
+        self,
+        source: Source,
+        ring: RingSource | None,
+        keeper: Keeper,
+        min_id_length: int,
+        ends: Ends | None = None,
+    ) -> Delivery:
+        """
+        Make a delivery of events that others have logged.
+        """
+        return Delivery(
+            source=source,
+            ring=ring,
+            exchange=self._exchange,
+            envelope=self._envelope.for_ids(min_id_length),
+            options=self._options,
+            outcomes=NoReceipts(),
+            counters=self._counters,
+            ends=ends or self.salvaged,
+            clock=self.clock,
+            keeper=keeper,
+        )
+
+    def adopt(self, ring_id: str, *, live: bool) -> AdoptedOutlet | None:
+        """
+        Take over a ring; None where it is somebody's, or cannot be had now.
+        """
+        try:
+            outlet = adopt(self.spool, ring_id, LIBRARY.encode(), live=live)
+        except SpoolError as error:
+            self.salvaged.quarantined += 1
+            log(
+                logging.ERROR,
+                "quarantine",
+                "a file of the spool was put aside: %s",
+                error,
+            )
+            return None
+        except (OSError, NativeError) as error:
+            log(
+                logging.ERROR,
+                "adoption",
+                "a ring of the spool cannot be read now: %s",
+                error,
+            )
+            return None
+        if isinstance(outlet, OrphanOutlet):
+            self.note_orphan(outlet)
+        return outlet
+
+    def note_orphan(self, outlet: OrphanOutlet) -> None:
+        """
+        Count what a dead ring held.
+        """
+        found = outlet.findings
+        counts = self.salvaged
+        counts.adopted += 1
+        counts.recovered += found.ready
+        counts.torn += found.torn
+        counts.holes += found.holes
+        counts.bad_crc += found.bad_crc
+        if found.ready:
+            self.note_age(found.oldest_ms)
+            log(
+                logging.WARNING,
+                "adopted",
+                "a process died and left %d events, which are sent now",
+                found.ready,
+            )
+
+    def note_age(self, logged_ms: int) -> None:
+        """
+        Warn where the service may have forgotten what it took already.
+        """
+        if 0 < logged_ms < self.clock.wall() * 1000 - DEDUPE_MS:
+            log(
+                logging.WARNING,
+                "old events",
+                "events that were logged more than 7 days ago are sent; the "
+                "service no longer knows whether it has taken them before",
+            )
+
+    def keeper(self, ring_id: str, min_id_length: int) -> InSpool:
+        """
+        Make the keeper of a ring file.
+        """
+        return InSpool(
+            self.spool,
+            ring_id,
+            min_id_length,
+            clock=self.clock,
+            outage=self.outage,
+            note_lost=self.note_lost,
+        )
+
+    def note_lost(self, count: int) -> None:
+        """
+        Count what the backlog had no room for.
+        """
+        self.salvaged.dropped += count
