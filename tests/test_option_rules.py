@@ -32,6 +32,15 @@ class Sender:
         """
 
 
+class BytesPath:
+    """
+    A path, but as bytes.
+    """
+
+    def __fspath__(self):
+        return b"/var/spool"
+
+
 def call(*_):
     """
     Be callable.
@@ -93,7 +102,13 @@ TAKEN = [
     ("compression", None, None),
     ("concurrent_uploads", 1, 1),
     ("spool_dir", None, None),
-    ("maxSpoolBytes", 1, 1),
+    ("spoolDir", "/var/spool", "/var/spool"),
+    ("spool_dir", Path("/var/spool"), "/var/spool"),
+    ("spool_dir", "auto", "auto"),
+    ("spool_dir", "events", str(Path.cwd() / "events")),
+    ("spool_dir", Path("a/../b"), str(Path.cwd() / "a/../b")),
+    ("maxSpoolBytes", 2**20, 2**20),
+    ("max_spool_bytes", 2**50, 2**50),
     ("delivery", "thread", "thread"),
     ("shutdownTimeoutMillis", 0, 0),
 ]
@@ -193,9 +208,20 @@ REFUSED = [
     ("on_delivery", "f", "'f' given; allowed is a callable"),
     ("compression", "zstd", "'zstd' given; allowed is None"),
     ("concurrent_uploads", 0, "0 given; allowed is 1"),
-    ("spool_dir", 5, "5 given; allowed is None"),
-    ("max_spool_bytes", 0, "0 given; allowed is an int from 1"),
-    ("delivery", "later", "'later' given; allowed is \"thread\""),
+    ("spool_dir", 5, "5 given; allowed is None, "),
+    ("spool_dir", True, "True given"),
+    ("spool_dir", "", "'' given; allowed is None, \"auto\" or the path of a"),
+    ("spool_dir", "a\0b", "given"),
+    ("spool_dir", b"/var/spool", "b'/var/spool' given"),
+    ("spool_dir", BytesPath(), "given"),
+    ("spool_dir", "/var/\ud800", "given"),
+    ("spool_dir", ["/var/spool"], "given"),
+    ("max_spool_bytes", 2**20 - 1, "given; allowed is an int from 1048576"),
+    ("max_spool_bytes", 2.0**30, "given"),
+    ("max_spool_bytes", True, "True given"),
+    ("max_spool_bytes", None, "None given"),
+    ("delivery", "later", 'given; allowed is "thread" or "relay"'),
+    ("delivery", None, "None given"),
     ("shutdown_timeout_millis", -1, "-1 given"),
 ]
 
@@ -219,9 +245,6 @@ def test_what_is_refused(name, value, words):
     [
         ("compression", "gzip"),
         ("concurrent_uploads", 8),
-        ("spool_dir", "auto"),
-        ("spool_dir", Path("/var/spool")),
-        ("delivery", "relay"),
     ],
 )
 def test_what_is_not_built_yet(name, value):

@@ -5,6 +5,8 @@ Tests of the options: names, defaults, and what follows from several.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ringamp.errors import OptionsError
@@ -203,6 +205,71 @@ def test_later_changes_do_not_reach_the_options():
 
     assert options.retry_timeouts == (100,)
     assert options.plan == Plan(branch="b")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "path"),
+    [
+        ("/run/user/7", "/run/user/7/ringamp"),
+        (None, "/dev/shm/ringamp-{user}"),
+        ("", "/dev/shm/ringamp-{user}"),
+        ("run/user/7", "/dev/shm/ringamp-{user}"),
+    ],
+)
+def test_where_auto_is(monkeypatch, runtime, path):
+    """
+    "auto" is a directory of ours in XDG_RUNTIME_DIR, which is absolute where
+    it counts; else one in /dev/shm that no other user has.
+    """
+    if runtime is None:
+        monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    else:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    options = Options.build(spool_dir="auto")
+
+    assert options.spool_dir == "auto"
+    assert options.spool_path == path.format(user=os.geteuid())
+
+
+def test_a_path_is_fixed_when_it_is_given(monkeypatch, tmp_path):
+    """
+    A relative path means a directory below that of the moment, whatever the
+    process changes to later; and auto is no path of that name.
+    """
+    monkeypatch.chdir(tmp_path)
+    options = Options.build(spool_dir="spool")
+    named = Options.build(spool_dir="./auto")
+    monkeypatch.chdir("/")
+
+    assert options.spool_path == str(tmp_path / "spool")
+    assert named.spool_path == str(tmp_path / "auto")
+    assert Options.build().spool_path is None
+
+
+def test_a_directory_that_is_gone(monkeypatch, tmp_path):
+    """
+    Where the working directory was removed an absolute path will do, and a
+    relative one is refused as an option.
+    """
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert Options.build(spool_dir="/a/b").spool_path == "/a/b"
+    with pytest.raises(OptionsError, match="option spool_dir: 'b' given"):
+        Options.build(spool_dir="b")
+
+
+def test_a_relay_needs_a_spool():
+    """
+    Who leaves the sending to a relay must say where it finds the events.
+    """
+    for given in ({}, {"spool_dir": None}):
+        with pytest.raises(OptionsError, match="without spool_dir; allowed"):
+            Options.build(delivery="relay", **given)
+
+    assert Options.build(delivery="relay", spool_dir="/a").spool_dir == "/a"
 
 
 def test_repr_is_short():

@@ -15,7 +15,7 @@ import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
-from os import PathLike, fspath
+from os import PathLike, fsencode, fspath
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -199,8 +199,13 @@ def _spool_dir(value: Any) -> str:
     path = fspath(value)
     # A path as bytes would be a PathLike's.
     _only(isinstance(path, str) and path != "" and "\0" not in path, value)
-    # Not resolved: a link must be seen, and refused, when it is opened.
-    return AUTO if value == AUTO else str(Path.cwd() / path)
+    try:
+        fsencode(path)
+        # Not resolved: a link must be seen, and refused, when it is opened.
+        return AUTO if value == AUTO else str(Path(path).absolute())
+    except (OSError, UnicodeEncodeError):
+        # Relative to a directory that is gone; or text that no path is.
+        raise _RefusedError from None
 
 
 def _one_upload(value: Any) -> Any:
