@@ -122,8 +122,6 @@ def test_what_is_marked_as_missing_is_refused():
     asked = {
         "compression": "gzip",
         "concurrent_uploads": 2,
-        "spool_dir": "auto",
-        "delivery": "relay",
     }
     marked = {
         quoted(cells[0])[0]
