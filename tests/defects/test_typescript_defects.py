@@ -22,6 +22,7 @@ from traffic import (
 
 import ringamp
 from ringamp import Status
+from ringamp.bindings import HEADER_SIZE
 from ringamp.collector import Fault
 
 NEVER = 60
@@ -239,6 +240,34 @@ def test_t12_no_event_inherits_what_another_said(collector, make_client):
         "insert_id",
         "library",
     }
+
+
+def test_t13_what_is_stored_is_written_once(make_client, tmp_path):
+    """
+    With a storage there, every event rewrote the whole stored queue. Here an
+    event is written behind those that are stored, in the one file there is.
+    """
+    client = make_client(upload_interval_in_sec=NEVER, spool_dir=tmp_path)
+
+    def stored():
+        """
+        Read what is stored, up to its last byte that is not zero.
+        """
+        (ring,) = (path for path in tmp_path.rglob("*") if path.is_file())
+        return ring.read_bytes()[HEADER_SIZE:].rstrip(b"\0")
+
+    first, *others = numbered(100)
+    log_all(client, [first])
+    before = stored()
+    for number, one in enumerate(others, start=2):
+        log_all(client, [one])
+        after = stored()
+        assert after.startswith(before)
+        assert after.count(b"Checkout") == number
+        before = after
+
+    assert len(before) < 100 * 100
+    client.flush().result(PATIENCE)
 
 
 def test_t14_a_shutdown_drains_and_then_refuses(collector, make_client):

@@ -324,12 +324,12 @@ class Flusher:
     def _gather(self) -> None:
         if self._is_urgent() or self._ring.pushed == self._ring.claimed:
             return
+        volume = self._ring.capacity // 2
         if self._interval > 0:
             linger, count = self._interval, self._max_cached
-            volume = self._ring.capacity // 2
         else:
             linger, count = LINGER, min(self._max_events, self._max_cached)
-            volume = self._delivery.batch_bytes
+            volume = min(volume, self._delivery.batch_bytes)
         due = self._clock.monotonic() + linger
         lane = self._delivery.next_due()
         if lane is not None:
