@@ -374,3 +374,44 @@ def test_postfork_rebuilds_at_once_and_only_once(collector):
     assert (run.code, run.err) == (0, "")
     assert run.told == [{"rebuilt": True, "idle": 1, "again": True, "busy": 2}]
     assert collector.took_once(("p", 2), ("c", 2))
+
+
+@pytest.mark.parametrize("spool", [False, True])
+def test_a_callback_that_forks_returns_to_one_flusher(
+    collector, tmp_path, spool
+):
+    """
+    In the child of a fork that a callback of the flusher's makes, the copy of
+    the flusher sends nothing, touches no file and ends; the parent goes on.
+    """
+    tmp_path.chmod(0o700)
+    run = runner.run(
+        """
+        import os, workload
+        children = []
+
+        def tell(events, response):
+            if not children:
+                pid = os.fork()
+                if pid:
+                    children.append(pid)
+
+        options = {"spool_dir": os.environ["SPOOL"]} if %r else {}
+        client = workload.begin(on_delivery=tell, **options)
+        workload.log(client, "p", 2500)
+        client.flush().result(5)
+        workload.log(client, "q", 10)
+        client.flush().result(5)
+        workload.tell(who="p", code=workload.reap(children[0]),
+                      stats=workload.counts(client))
+        """
+        % spool,
+        url=collector.url,
+        SPOOL=str(tmp_path),
+    )
+
+    assert (run.code, run.err) == (0, "")
+    parent = run.the(who="p")
+    assert parent["code"] == 0
+    assert parent["stats"]["delivered"] == 2510
+    assert collector.took_once(("p", 2500), ("q", 10))

@@ -42,6 +42,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from ringamp.bindings import generation
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
 from ringamp.flusher.delivery import Delivery
@@ -246,14 +247,25 @@ class Flusher:
         """
         self._thread = _thread.get_ident()
         try:
-            while not self._stopping:
+            while self._is_on():
                 self._turn()
             if self._deadline is not None:
                 self._drain(self._deadline)
-        finally:
-            if self._salvage is not None:
+            elif self._salvage is not None:
                 self._salvage.close()
+        finally:
             self._ended.release()
+
+    def _is_on(self) -> bool:
+        """
+        Whether to go on sending.
+
+        A callback of the user's that forks returns twice: in the parent, and
+        in a child whose copy of this thread must leave everything alone.
+        """
+        if generation() != self._ring.generation:
+            _thread.exit()
+        return not self._stopping
 
     def _turn(self) -> None:
         """
@@ -359,7 +371,7 @@ class Flusher:
 
     def _work(self) -> None:
         target = self._ring.pushed
-        while not self._stopping:
+        while self._is_on():
             batch = self._delivery.next_batch()
             if batch is None:
                 self._turn_to_salvage()
