@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 
 from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.batch import Batch, Pin, Tile
+from ringamp.buffer.region import new_ring_id
 from ringamp.buffer.shelved import Label, Shelved
+from ringamp.buffer.spool import ring_text
 from ringamp.errors import SpoolError
 from ringamp.logs import log
 
@@ -47,6 +49,9 @@ class BacklogOutlet:
         self._returns = False
         self._names: list[str] = []
         self._resting: set[str] = set()
+        # A file that keeps the moment of another one would have that one's
+        # name, with its owner and a number that both processes have reached.
+        self._owner = ring_text(new_ring_id())
         self.created_ms = 0
         self.min_id_length = 0
         self.taken = 0
@@ -127,7 +132,7 @@ class BacklogOutlet:
             name = self._backlog.put(
                 [batch.event_bytes(index) for index in indexes],
                 now_ms=label.created_ms,
-                owner=label.owner,
+                owner=self._owner,
                 min_id_length=label.min_id_length,
             )
         except OSError:
