@@ -396,18 +396,17 @@ def test_a_callback_that_forks_returns_to_one_flusher(
                 if pid:
                     children.append(pid)
 
-        options = {"spool_dir": os.environ["SPOOL"]} if %r else {}
-        client = workload.begin(on_delivery=tell, **options)
+        path = os.environ["SPOOL"] or None
+        client = workload.begin(on_delivery=tell, spool_dir=path)
         workload.log(client, "p", 2500)
         client.flush().result(5)
         workload.log(client, "q", 10)
         client.flush().result(5)
         workload.tell(who="p", code=workload.reap(children[0]),
                       stats=workload.counts(client))
-        """
-        % spool,
+        """,
         url=collector.url,
-        SPOOL=str(tmp_path),
+        SPOOL=str(tmp_path) if spool else "",
     )
 
     assert (run.code, run.err) == (0, "")
