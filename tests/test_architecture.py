@@ -36,7 +36,12 @@ FLOORS = [
 
 EDGES = {
     "collector": ["bindings", "errors", "clock", "logs"],
-    "cli": ["collector", ""],
+    # The process that the CLI starts: it owns its thread, and sleeps itself.
+    "relay": [
+        *("clock", "counters", "errors", "logs", "options", "buffer"),
+        *("flusher", "retry", "transport"),
+    ],
+    "cli": ["collector", "relay", "errors", "options", ""],
     "integrations": ["errors", "logs", "registry"],
     "__main__": ["cli"],
 }

@@ -28,8 +28,8 @@ How a living ring is read
 What is not sent
 
     A file of another project, of an unknown version, or that contradicts
-    itself: it is renamed to `.bad` and left to its owner. A `.tmp` has no
-    owner yet or never had one.
+    itself: it is renamed to `.bad` and left to its owner, where no process
+    pushes into it any more. A `.tmp` has no owner yet or never had one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from ringamp.bindings import (
 )
 from ringamp.buffer.lease import CONSUMER, PRODUCER, Lease
 from ringamp.buffer.outlet import Outlet
-from ringamp.buffer.region import PrivateRegion, SharedRegion
+from ringamp.buffer.region import PrivateRegion, Region, SharedRegion
 from ringamp.buffer.spool import RING, Spool
 from ringamp.errors import SpoolError
 
@@ -85,10 +85,28 @@ class AdoptedOutlet(Outlet):
         ring_id: The ring's name.
 
         min_id_length: The option its events were logged under.
+
+        lease: Its file.
     """
 
-    ring_id: str
-    min_id_length: int
+    def __init__(
+        self, spool: Spool, lease: Lease, region: Region, library: bytes
+    ) -> None:
+        super().__init__(region, library=library)
+        self.min_id_length = int(lib.ra_region_min_id(region.pointer))
+        self.ring_id = lease.name.removesuffix(RING)
+        self.lease = lease
+        self._spool = spool
+
+    def close(self, *, is_done: bool) -> None:
+        """
+        Let go of the ring; remove its file if its producer is dead and all
+        in it *is_done*.
+        """
+        if is_done:
+            with suppress(OSError):
+                self._spool.rings.unlink(self.ring_id + RING)
+        self.lease.close()
 
 
 class OrphanOutlet(AdoptedOutlet):
@@ -102,7 +120,7 @@ class OrphanOutlet(AdoptedOutlet):
     def __init__(
         self, spool: Spool, lease: Lease, region: PrivateRegion, library: bytes
     ) -> None:
-        super().__init__(region, library=library)
+        super().__init__(spool, lease, region, library)
         found = ffi.new("struct ra_repair *")
         lib.ra_ring_repair(self._ring, found)
         self.findings = Findings(
@@ -112,10 +130,6 @@ class OrphanOutlet(AdoptedOutlet):
             found.bad_crc,
             found.oldest_ms,
         )
-        self.min_id_length = int(lib.ra_region_min_id(region.pointer))
-        self.ring_id = lease.name.removesuffix(RING)
-        self._spool = spool
-        self._lease = lease
 
     def release(self, end: int) -> None:
         """
@@ -125,16 +139,7 @@ class OrphanOutlet(AdoptedOutlet):
         # Failing costs no event: it is sent once more, with the same
         # insert_id, should this process die as well.
         with suppress(OSError):
-            os.pwrite(self._lease.fd, end.to_bytes(8, "little"), HEAD_OFFSET)
-
-    def close(self, *, is_done: bool) -> None:
-        """
-        Let go of the ring; remove its file if all in it *is_done*.
-        """
-        if is_done:
-            with suppress(OSError):
-                self._spool.rings.unlink(self.ring_id + RING)
-        self._lease.close()
+            os.pwrite(self.lease.fd, end.to_bytes(8, "little"), HEAD_OFFSET)
 
 
 class LiveOutlet(AdoptedOutlet):
@@ -143,13 +148,10 @@ class LiveOutlet(AdoptedOutlet):
     """
 
     def __init__(
-        self, lease: Lease, region: SharedRegion, library: bytes
+        self, spool: Spool, lease: Lease, region: SharedRegion, library: bytes
     ) -> None:
-        super().__init__(region, library=library)
+        super().__init__(spool, lease, region, library)
         lib.ra_ring_resume(self._ring)
-        self.min_id_length = int(lib.ra_region_min_id(region.pointer))
-        self.ring_id = lease.name.removesuffix(RING)
-        self._lease = lease
 
     def settled(self, delivered: int, rejected: int, dropped: int) -> None:
         """
@@ -161,17 +163,16 @@ class LiveOutlet(AdoptedOutlet):
         """
         Whether its producer has died; then both locks are ours.
         """
-        return self._lease.take(PRODUCER)
-
-    def close(self) -> Lease:
-        """
-        Stop reading; the lease is the caller's.
-        """
-        return self._lease
+        return self.lease.take(PRODUCER)
 
 
 def adopt(
-    spool: Spool, ring_id: str, library: bytes, *, live: bool
+    spool: Spool,
+    ring_id: str,
+    library: bytes,
+    *,
+    live: bool,
+    dead: bool = True,
 ) -> AdoptedOutlet | None:
     """
     Take over a ring that nobody sends from.
@@ -183,14 +184,17 @@ def adopt(
 
         library: What the field *library* says where an event has none.
 
-        live: Whether a living producer's ring will do as well.
+        live: Whether a living producer's ring will do.
+
+        dead: Whether a dead one's will; it needs memory of its size.
 
     Returns:
         None where somebody has it, or where it has gone.
 
     Raises:
         SpoolError: It is no sound ring of this project. It has been put
-            aside.
+            aside, unless its producer lives: that may be of a later
+            version, which another process can read.
 
         OSError: It could not be read; it stays as it is.
 
@@ -200,14 +204,17 @@ def adopt(
     if lease is None:
         return None
     adopted: AdoptedOutlet | None = None
+    is_dead = False
     try:
         if not lease.take(CONSUMER):
             return None
         is_dead = lease.take(PRODUCER)
-        if (is_dead or live) and spool.rings.holds(lease.name, lease.fd):
+        is_wanted = dead if is_dead else live
+        if is_wanted and spool.rings.holds(lease.name, lease.fd):
             adopted = _take_over(spool, lease, library, is_dead=is_dead)
     except SpoolError:
-        spool.quarantine(ring_id)
+        if is_dead:
+            spool.quarantine(ring_id)
         raise
     finally:
         if adopted is None:
@@ -224,7 +231,7 @@ def readopt(
     Raises:
         SpoolError, OSError, NativeError: As of `adopt`.
     """
-    lease = outlet.close()
+    lease = outlet.lease
     adopted: OrphanOutlet | None = None
     try:
         adopted = _read(spool, lease, library)
@@ -245,7 +252,7 @@ def _take_over(
     if is_dead:
         return _read(spool, lease, library)
     capacity = _checked_capacity(spool, lease)
-    return LiveOutlet(lease, SharedRegion(lease.fd, capacity), library)
+    return LiveOutlet(spool, lease, SharedRegion(lease.fd, capacity), library)
 
 
 def _checked_capacity(spool: Spool, lease: Lease) -> int:

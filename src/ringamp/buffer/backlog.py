@@ -207,6 +207,12 @@ class Backlog:
                 lease.close()
         return shelved
 
+    def used(self) -> int:
+        """
+        Bytes that all its files have together.
+        """
+        return sum(map(self._folder.size, self._folder.names()))
+
     def trim(self, max_bytes: int) -> list[tuple[str, int]]:
         """
         Remove files until at most *max_bytes* are used: first what is

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import logging
 
-from ringamp.buffer.adoption import AdoptedOutlet, OrphanOutlet, adopt
+from ringamp.buffer.adoption import (
+    AdoptedOutlet,
+    LiveOutlet,
+    OrphanOutlet,
+    adopt,
+    readopt,
+)
 from ringamp.buffer.spool import Spool
 from ringamp.clock import Clock
 from ringamp.counters import Counters
@@ -65,6 +71,11 @@ class Makers:
         outage: What is known about the service.
 
         salvaged: Counts what is found.
+
+        refused: Rings of living processes that are none of ringamp's as this
+            release knows them; they are not looked at again.
+
+        failures: How often a ring could not be taken over.
     """
 
     def __init__(
@@ -85,6 +96,8 @@ class Makers:
         self.clock = clock
         self.outage = Outage()
         self.salvaged = counters.salvaged
+        self.refused: set[str] = set()
+        self.failures = 0
 
     def delivery(
         self,
@@ -110,32 +123,70 @@ class Makers:
             keeper=keeper,
         )
 
-    def adopt(self, ring_id: str, *, live: bool) -> AdoptedOutlet | None:
+    def adopt(
+        self, ring_id: str, *, live: bool, dead: bool = True
+    ) -> AdoptedOutlet | None:
         """
         Take over a ring; None where it is somebody's, or cannot be had now.
         """
+        if ring_id in self.refused:
+            return None
         try:
-            outlet = adopt(self.spool, ring_id, LIBRARY.encode(), live=live)
-        except SpoolError as error:
-            self.salvaged.quarantined += 1
-            log(
-                logging.ERROR,
-                "quarantine",
-                "a file of the spool was put aside: %s",
-                error,
+            outlet = adopt(
+                self.spool, ring_id, LIBRARY.encode(), live=live, dead=dead
             )
+        except SpoolError as error:
+            self.refuse(ring_id, error)
             return None
         except (OSError, NativeError) as error:
-            log(
-                logging.ERROR,
-                "adoption",
-                "a ring of the spool cannot be read now: %s",
-                error,
-            )
+            self.note_unread(error)
             return None
         if isinstance(outlet, OrphanOutlet):
             self.note_orphan(outlet)
         return outlet
+
+    def readopt(self, outlet: LiveOutlet) -> OrphanOutlet | None:
+        """
+        Go on with a ring whose producer has died; None where that cannot be
+        now, and then the ring is let go of.
+        """
+        try:
+            orphan = readopt(self.spool, outlet, LIBRARY.encode())
+        except SpoolError as error:
+            self.refuse(outlet.ring_id, error)
+            return None
+        except (OSError, NativeError) as error:
+            self.note_unread(error)
+            return None
+        if orphan is not None:
+            self.note_orphan(orphan)
+        return orphan
+
+    def refuse(self, ring_id: str, error: Exception) -> None:
+        """
+        Note that a ring is not as ringamp made it.
+        """
+        self.refused.add(ring_id)
+        self.failures += 1
+        self.salvaged.quarantined += 1
+        log(
+            logging.ERROR,
+            f"quarantine {ring_id}",
+            "a ring of the spool is not read any more: %s",
+            error,
+        )
+
+    def note_unread(self, error: Exception) -> None:
+        """
+        Note that a ring could not be read for lack of something.
+        """
+        self.failures += 1
+        log(
+            logging.ERROR,
+            "adoption",
+            "a ring of the spool cannot be read now: %s",
+            error,
+        )
 
     def note_orphan(self, outlet: OrphanOutlet) -> None:
         """

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: MIT
 """
-What others have left in the spool: rings of dead processes, and the backlog.
+What others have left in the spool: rings of dead processes, rings of living
+ones that wait for a relay while there is none, and the backlog.
 
 Each source has a delivery of its own, so that one whose service answers are
 slow, throttled or bad keeps nothing else; but all know of one outage, and
 while it lasts nothing is sent from here.
 
 Looking is cheap and rare: the directory is read every SCAN seconds, and a
-ring whose process lives costs one try of a lock. One dead ring is sent at a
-time, since it needs memory of its size.
+ring that somebody sends from costs one try of a lock. One ring is sent at a
+time, since a dead one needs memory of its size. A living one is let go of
+when all that was found in it is sent, so that a relay can have it.
 """
 
 from __future__ import annotations
 
 import logging
 
-from ringamp.buffer.adoption import OrphanOutlet
+from ringamp.flusher.adopted import AdoptedRing
 from ringamp.flusher.backlog_delivery import BacklogDelivery
-from ringamp.flusher.delivery import Delivery
-from ringamp.flusher.makers import CLOSED, SCAN, Makers
+from ringamp.flusher.makers import SCAN, Makers
 from ringamp.logs import log
 
 
@@ -38,8 +39,7 @@ class Salvage:
         self._backlog = BacklogDelivery(makers)
         self._scan_due = 0.0
         self._candidates: list[str] = []
-        self._orphan: OrphanOutlet | None = None
-        self._delivery: Delivery | None = None
+        self._ring: AdoptedRing | None = None
 
     def next_due(self) -> float:
         """
@@ -47,8 +47,8 @@ class Salvage:
         """
         outage = self._makers.outage
         due = min(self._scan_due, self._backlog.next_due())
-        if self._delivery is not None:
-            waiting = self._delivery.next_due()
+        if self._ring is not None:
+            waiting = self._ring.next_due()
             due = min(due, 0.0 if waiting is None else waiting)
         return max(due, outage.next_try) if outage.is_on else due
 
@@ -60,23 +60,31 @@ class Salvage:
         now = self._makers.clock.monotonic()
         if not self._makers.outage.may_try(now):
             return False
-        if self._delivery is None:
+        if self._ring is None:
             self._scan(now)
-        delivery = self._delivery
-        if delivery is not None:
-            batch = delivery.next_batch()
-            if batch is not None:
-                delivery.send(batch, timeout)
-                self._backlog.hurry()
-            elif delivery.is_empty:
-                self._finish()
-            if batch is not None:
-                return True
+        if self._ring is not None and self._turn_to(self._ring, timeout):
+            self._backlog.hurry()
+            return True
         return self._backlog.turn(now, timeout)
+
+    def _turn_to(self, ring: AdoptedRing, timeout: float) -> bool:
+        """
+        Send a batch of a ring, and let go of it where that was the last.
+        """
+        is_sent = ring.turn(timeout)
+        # Of a living one no more than what was found: there are others, and
+        # a relay may want it.
+        if ring.is_living and (
+            ring.is_through or (ring.is_idle and not is_sent)
+        ):
+            ring.close()
+        if ring.is_done:
+            self._ring = None
+        return is_sent
 
     def _scan(self, now: float) -> None:
         """
-        Adopt the next dead ring, if there is one.
+        Take over the next ring that nobody sends from, if there is one.
         """
         if now >= self._scan_due:
             self._scan_due = now + SCAN
@@ -91,33 +99,16 @@ class Salvage:
             ring_id = self._candidates.pop()
             if ring_id == self._own:
                 continue
-            outlet = self._makers.adopt(ring_id, live=False)
-            if isinstance(outlet, OrphanOutlet):
-                self._orphan = outlet
-                least = outlet.min_id_length
-                self._delivery = self._makers.delivery(
-                    outlet,
-                    outlet,
-                    self._makers.keeper(ring_id, least),
-                    least,
-                )
+            outlet = self._makers.adopt(ring_id, live=True)
+            if outlet is not None:
+                self._ring = AdoptedRing(self._makers, outlet)
                 return
-
-    def _finish(self) -> None:
-        """
-        Remove a ring of which all has its end.
-        """
-        if self._orphan is not None:
-            self._orphan.close(is_done=self._orphan.used == 0)
-        self._orphan = self._delivery = None
 
     def close(self) -> None:
         """
         Let go of everything; it stays on disk for others.
         """
         self._backlog.close()
-        if self._delivery is not None:
-            self._delivery.give_up(CLOSED)
-        if self._orphan is not None:
-            self._orphan.close(is_done=self._orphan.used == 0)
-        self._orphan = self._delivery = None
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
