@@ -10,6 +10,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -165,6 +167,65 @@ def test_what_is_no_file_of_ours_is_set_aside(backlog, folder, make):
     assert backlog.names() == [good]
     assert f"{NAME}.bad" in folder.names()
     assert events_of(backlog, good) == EVENTS
+
+
+def test_what_is_refused_is_closed(backlog, folder):
+    """
+    Neither a descriptor nor a lease is kept of what was not taken.
+    """
+    name = put(backlog)
+    shelved = backlog.take(name)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(5):
+        plant(folder, b"[]")
+        with pytest.raises(SpoolError):
+            backlog.take(NAME)
+        assert backlog.take(name) is None
+
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    shelved.close()
+
+
+UNPRIVILEGED = """
+import os, sys
+from ringamp.buffer.backlog import Backlog
+from ringamp.buffer.folder import Folder
+from ringamp.errors import SpoolError
+os.chmod(os.path.dirname(sys.argv[1]), 0o777)
+os.chdir(os.path.dirname(sys.argv[1]))
+os.setuid(65534)
+folder = Folder.open("spool of nobody")
+open(os.open(sys.argv[2], os.O_CREAT, 0, dir_fd=folder.fd)).close()
+try:
+    Backlog(folder).take(sys.argv[2])
+except SpoolError as error:
+    print(error, folder.names())
+try:
+    Folder.open(os.path.basename(sys.argv[1]))
+except PermissionError:
+    print("not the spool of root")
+"""
+
+
+@as_root
+def test_what_may_not_be_read_is_set_aside(folder):
+    """
+    Without root's powers too a file that cannot be opened stands in nobody's
+    way; another user's spool is an error of the system.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED, folder.path, NAME],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout == (
+        f"spool of nobody/{NAME}: Permission denied; "
+        f"only a regular file of ours is allowed ['{NAME}.bad']\n"
+        "not the spool of root\n"
+    ), done.stderr
 
 
 def test_a_file_over_the_limit_is_set_aside(backlog):

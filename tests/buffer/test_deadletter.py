@@ -205,6 +205,18 @@ def test_a_clock_set_back_removes_nothing_of_now(folder):
     assert folder.names() == [TODAY]
 
 
+def test_what_is_written_to_is_not_removed(folder):
+    """
+    A file that is the oldest and is appended to stays; the next one goes.
+    """
+    letters = DeadLetters(folder, 2000)
+    put(letters, b'{"n":1}')
+    put(letters, b'{"n":"' + b"x" * 1700 + b'"}', now_ms=NOON + DAY)
+
+    assert put(letters, b'{"n":2}') == ["2023-11-15.ndjson"]
+    assert [json.loads(one)["event"]["n"] for one in lines(folder)] == [1, 2]
+
+
 def test_a_link_is_not_written_through(folder, tmp_path):
     """
     What lies under the day's name and is no file of ours is left alone, and

@@ -213,10 +213,9 @@ class Folder:
         """
         mine = os.fstat(fd)
         there = self._stat(name)
-        return (
-            there is not None
-            and mine.st_nlink > 0
-            and (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+        return there is not None and (mine.st_dev, mine.st_ino) == (
+            there.st_dev,
+            there.st_ino,
         )
 
     def rename(self, old: str, new: str) -> None:
