@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "collector": "ringamp.cli.collector:collector",
     "demo": "ringamp.cli.demo:demo",
+    "relay": "ringamp.cli.relay:relay",
 }
 """Each command and the function that it is."""
 
