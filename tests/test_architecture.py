@@ -110,7 +110,7 @@ OWNERS = {
     "os.environ": {"options"},
     # For people who look at a ring file; nothing is decided by it.
     "os.getpid": {"buffer/spool"},
-    "os.fsencode": {"option_rules"},
+    "os.fsencode": {"buffer/lease", "option_rules"},
     "os.fspath": {"option_rules"},
     "os.PathLike": {"option_rules"},
     "random.SystemRandom": {"retry/backoff"},

@@ -57,7 +57,8 @@ class Lease:
         Raises:
             OSError: As of open(2).
         """
-        fd = lease_open(directory, name.encode(), create)
+        # Others may have made a name that is no text.
+        fd = lease_open(directory, os.fsencode(name), create)
         if fd < 0:
             raise _error(-fd, name)
         return cls(fd, name)
