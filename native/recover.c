@@ -67,8 +67,9 @@
  *
  * A repair that dies half-way
  *
- *   leaves voids, zeros and gaps: a ring to be repaired. `head` moves before
- *   the bytes behind it are zeroed, as in a release.
+ *   leaves voids, zeros and gaps, and hands that stand in their order: a
+ *   ring to be repaired. No order of its stores matters, since none of them
+ *   touches a whole record.
  *
  * What this file does not do
  *
@@ -315,7 +316,7 @@ is_whole(const struct ra_ring *ring, const struct ra_record *record,
 }
 
 /*
- * Zero all bytes outside [head, tail), and make `free` be `head`.
+ * Begin the ring at `head`: zero all bytes outside [head, tail).
  */
 static void
 zero_the_rest(struct ra_ring *ring, uint64_t head, uint64_t tail)
@@ -327,12 +328,10 @@ zero_the_rest(struct ra_ring *ring, uint64_t head, uint64_t tail)
 
     if (first > length)
         first = length;
-    /* relaxed: nobody else has the region. The barrier is release's. */
-    store_relaxed(&region->head, head);
-    compiler_barrier();
     memset(region->data + from, 0, (size_t)first);
     memset(region->data, 0, (size_t)(length - first));
-    compiler_barrier();
+    /* relaxed: nobody else has the region. */
+    store_relaxed(&region->head, head);
     store_relaxed(&region->free, head);
     store_relaxed(&region->free_cache, head);
 }

@@ -25,11 +25,13 @@ from pathlib import Path
 
 import build
 from mutants_lease import LEASE
+from mutants_recover import RECOVER
 from mutants_rest import REST
 from mutants_ring import RING
+from mutants_voids import VOIDS
 from mutation import Mutation
 
-MUTATIONS = [*RING, *LEASE, *REST]
+MUTATIONS = [*RING, *RECOVER, *VOIDS, *LEASE, *REST]
 
 BUILTINS = ["test_hotpath.py", "test_hotpath_memory.py", "test_passage.py"]
 """The tests of the builtins."""

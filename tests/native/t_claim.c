@@ -246,8 +246,15 @@ header_of_another_is_corrupt(void)
 
     /* States that there are not. */
     wreck(start, ra_header_word(second, 0, RA_FREE), 8);
-    wreck(start, ra_header_word(second, 0, 4), 8);
+    wreck(start, ra_header_word(second, 0, 5), 8);
     wreck(start, ra_header_word(second, 0, 255), 8);
+
+    /* Bits that nobody sets; voids of nothing, and past the tail. */
+    wreck(start, ra_header_word(second, 1, RA_PAD), 8);
+    wreck(start, ra_header_word(second, 1, RA_WRITING), 8);
+    wreck(start, ra_void_word(second, 32) | 1 << 8, 8);
+    wreck(start, ra_void_word(second, 0), 8);
+    wreck(start, ra_void_word(second, 40), 8);
 
     /* Lengths: past the tail by the least, past the lap's end, and such
        that the span is near 2^32. */
@@ -277,6 +284,7 @@ child_of_a_fork_in_the_consumer_is_harmless(void)
 int
 main(void)
 {
+    alarm(20); /* A claim that does not end is a failure. */
     RUN(claim_stops_at_the_count);
     RUN(claim_stops_before_the_bytes);
     RUN(claim_waits_for_the_commit);

@@ -58,15 +58,17 @@ one_flipped_bit_of_a_hand(void)
     unsigned i, bit;
 
     /* The file is refused, or what is handed out is whole. */
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < 5; i++)
         for (bit = 0; bit < 64; bit++) {
             struct ra_ring ring;
-            ra_word *hands[3];
+            ra_word *hands[5];
 
             five_records(&ring, RA_CHECKED);
             hands[0] = &ring.region->free;
             hands[1] = &ring.region->head;
             hands[2] = &ring.region->tail;
+            hands[3] = &ring.region->free_cache;
+            hands[4] = &ring.region->pushed;
             store_relaxed(hands[i],
                           load_relaxed(hands[i]) ^ UINT64_C(1) << bit);
             if (is_sound(&ring)) {
@@ -137,6 +139,8 @@ headers_of_others_are_no_headers(void)
         header_is_void(ra_header_word(at - SMALLEST, 0, state), 0);
         header_is_void(ra_header_word(at + 8, 0, state), 0);
     }
+    header_is_void(ra_void_word(at - SMALLEST, 48), 0);
+    header_is_void(ra_void_word(at + 8, 48), 0);
     header_is_void(ra_header_word(at, 0, 5), 0);
     header_is_void(ra_header_word(at, 0, 255), 0);
     header_is_void(UINT64_MAX, 0);
@@ -182,6 +186,20 @@ headers_where_there_is_no_room(void)
     hole(&ring, 48 + 24);
     CHECK_EQ(mend(&ring).ready, 1);
     check_survivors(&ring, "a");
+}
+
+static void
+event_of_no_bytes_is_none(void)
+{
+    struct ra_ring ring;
+
+    /* Its checksum is right; but the splice knows no such event. */
+    file_ring(&ring, SMALLEST, START, RA_CHECKED);
+    push_letters(&ring, 'a', 8);
+    push_letters(&ring, 'b', 0);
+    push_letters(&ring, 'c', 8);
+    CHECK_EQ(mend(&ring).bad_crc, 1);
+    check_survivors(&ring, "ac");
 }
 
 static void
@@ -234,12 +252,14 @@ repair_of_a_hostile_file_ends(void)
 int
 main(void)
 {
+    alarm(20); /* No repair takes long, whatever it is given. */
     RUN(one_flipped_bit_costs_one_record_at_most);
     RUN(one_flipped_bit_of_a_hand);
     RUN(wrong_length_hides_no_other_record);
     RUN(without_checksums_only_headers_count);
     RUN(headers_of_others_are_no_headers);
     RUN(headers_where_there_is_no_room);
+    RUN(event_of_no_bytes_is_none);
     RUN(bytes_outside_are_zeroed);
     RUN(repair_of_a_hostile_file_ends);
     return 0;

@@ -66,6 +66,7 @@ sealed_headers_that_are_refused(void)
     struct ra_ring ring;
 
     REFUSED(header_len, RA_HEADER_SIZE + 4096, RA_BAD_VERSION);
+    REFUSED(flags, 2, RA_BAD_VERSION);
     REFUSED(flags, RA_CHECKED | 2, RA_BAD_VERSION);
     REFUSED(flags, UINT32_C(1) << 31, RA_BAD_VERSION);
     REFUSED(version, RA_VERSION + 1, RA_BAD_VERSION);
@@ -92,9 +93,9 @@ capacity_alone_may_be_wrong(void)
     /* The file is as long as page 0 says, which is no power of two, too
        little or too much. No byte of the rest is looked at. */
     file_ring(&ring, SMALLEST, 0, RA_CHECKED);
-    ring.region->capacity = SMALLEST - 4096;
+    ring.region->capacity = SMALLEST + 4096;
     ra_region_seal(ring.region);
-    CHECK_EQ(ra_region_check(ring.region, SIZE - 4096, project),
+    CHECK_EQ(ra_region_check(ring.region, SIZE + 4096, project),
              RA_BAD_SIZE);
     ring.region->capacity = SMALLEST / 2;
     ra_region_seal(ring.region);
