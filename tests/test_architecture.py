@@ -72,8 +72,16 @@ OWNERS = {
     "ringamp._native": {"bindings"},
     "ctypes": {"bindings"},
     "mmap": {"buffer/region"},
-    "socket": {"transport/http", "transport/connections"},
-    "ssl": {"transport/http", "transport/connections"},
+    "socket": {
+        "transport/connections",
+        "transport/http",
+        "transport/sockets",
+    },
+    "ssl": {
+        "transport/connections",
+        "transport/http",
+        "transport/sockets",
+    },
     "http": {"transport/http"},
     "urllib3": {"transport/http", "transport/connections"},
     "queue": {"transport/connections"},
@@ -98,12 +106,12 @@ OWNERS = {
     # careful: a blocked call sleeps, on the caller's thread. logs: lines are
     # rare by the real clock, also under a client's own.
     "time": {"careful", "clock", "logs"},
-    "os.close": {"buffer/folder", "transport/connections"},
+    "os.close": {"buffer/folder", "transport/sockets"},
     "os.fstat": {
         "buffer/adoption",
         "buffer/folder",
         "buffer/writing",
-        "transport/connections",
+        "transport/sockets",
     },
     "os.strerror": {"bindings", "buffer/lease", "transport/http"},
     "os.urandom": {"buffer/region"},

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ringamp.status import Status
-from ringamp.transport.connections import TimedSocket
+from ringamp.transport.sockets import TimedSocket
 
 
 def test_t16_a_silent_server_ends_in_time(serve, post):
@@ -94,7 +94,7 @@ def test_each_address_has_its_share_of_the_time(serve, post, monkeypatch):
     server = serve()
     found = socket.getaddrinfo("127.0.0.1", server.port, 0, 1)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found * 2)
-    real = TimedSocket.connect
+    real = socket.socket.connect
     asked = []
 
     def connect(sock, address):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ringamp.status import Status
-from ringamp.transport.connections import TimedTLSSocket
+from ringamp.transport.sockets import TimedTLSSocket
 
 
 def test_tls_is_verified(serve, post, untrusted_tls):
@@ -113,9 +113,9 @@ def test_a_handshake_has_all_that_is_left(
     real = TimedTLSSocket.do_handshake
     left = []
 
-    def shake(sock, block=False):
+    def shake(sock, *args):
         left.append(sock.gettimeout())
-        real(sock, block)
+        real(sock, *args)
 
     monkeypatch.setattr(TimedTLSSocket, "do_handshake", shake)
 

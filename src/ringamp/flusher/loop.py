@@ -14,6 +14,11 @@ Whose turn it is
     thread of the parent held the lock inside `threading`, which then stays
     locked for ever in the child.
 
+    Where gevent or eventlet has patched the interpreter it is a greenlet. It
+    must sleep on locks of the same kind, since a real lock would stop all
+    greenlets; so both locks are made when it is started, and not before: the
+    patch may come between `init` and the first event.
+
 Sleeping
 
     `_bell` is a lock that is held while nobody rings. The flusher sleeps by
@@ -81,6 +86,12 @@ FAULT = Response(
 )
 
 
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 class Flusher:
     """
     The thread that drains one ring.
@@ -129,8 +140,7 @@ class Flusher:
         self._max_events = options.max_events
         self._interval = options.upload_interval_in_sec
         self._max_cached = options.max_cached_events
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = _locked()
         self._ended = threading.Lock()
         self._started = False
         self._thread: int | None = None
@@ -222,6 +232,7 @@ class Flusher:
         """
         if not self._ended.acquire(blocking=False):
             return
+        self._bell, self._ended = _locked(), _locked()
         self._begin()
         self._started = True
         try:

@@ -22,7 +22,6 @@ has none: appending to and popping from a list are atomic.
 
 from __future__ import annotations
 
-import os
 import queue
 import socket
 import ssl
@@ -40,6 +39,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
 from ringamp.clock import SystemClock
+from ringamp.transport.sockets import TimedSocket, plain_class, tls_context
 
 _now = SystemClock.monotonic
 
@@ -61,99 +61,13 @@ class StaleConnectionError(ConnectionError):
     """
 
 
-class TimedSocket(socket.socket):
-    """
-    A socket whose every wait ends at *deadline*.
-
-    Attributes:
-        deadline: A monotonic time, or None for no bound.
-
-        received: Bytes read since the request began.
-
-        inode: Tells this socket from a later file with the same descriptor.
-    """
-
-    deadline: float | None = None
-    received: int = 0
-    inode: int = -1
-
-    def record(self, sockets: WeakSet[TimedSocket]) -> None:
-        """
-        Note this socket in *sockets*, so that a child can let go of it.
-        """
-        self.inode = os.fstat(self.fileno()).st_ino
-        sockets.add(self)
-
-    def abandon(self) -> None:
-        """
-        Close the descriptor and nothing more: no TLS shutdown, no warning.
-
-        A daemon may have closed what it inherited and opened something else
-        under the same number; that is left alone.
-        """
-        descriptor = self.detach()
-        try:
-            if os.fstat(descriptor).st_ino == self.inode:
-                os.close(descriptor)
-        except OSError:
-            return  # Closed already, here or by whoever forked.
-
-    def _hurry(self) -> None:
-        """
-        Bound the next wait by what is left.
-        """
-        if self.deadline is None:
-            return
-        left = self.deadline - _now()
-        if left <= 0:
-            raise TimeoutError("the deadline of the request has passed")
-        self.settimeout(left)
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """
-        Receive, within the deadline.
-        """
-        self._hurry()
-        count = super().recv_into(*args, **kwargs)
-        self.received += count
-        return count
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        """
-        Send, within the deadline; TLS sends a body in several of these.
-        """
-        self._hurry()
-        return super().send(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        """
-        Send all, within the deadline.
-        """
-        self._hurry()
-        super().sendall(*args, **kwargs)
-
-
-class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
-    """
-    The same over TLS, recorded before the handshake begins.
-    """
-
-    sockets: WeakSet[TimedSocket]
-
-    def do_handshake(self, block: bool = False) -> None:
-        """
-        Record the socket, which is a new object over the same descriptor.
-        """
-        self.record(self.sockets)
-        super().do_handshake(block)
-
-
 class _Timed(HTTPConnection):
     """
     A connection under a deadline, whose sockets are recorded.
     """
 
     sockets: WeakSet[TimedSocket]
+    socket_class: type[TimedSocket]
     _deadline: float | None = None
     _was_used = False
     _is_reused = False
@@ -192,7 +106,7 @@ class _Timed(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         problem: OSError | None = None
         for tried, (family, kind, proto, _, address) in enumerate(found):
-            sock = TimedSocket(family, kind, proto)
+            sock = self.socket_class(family, kind, proto)
             sock.record(self.sockets)
             try:
                 for option in self.socket_options or ():
@@ -319,10 +233,12 @@ class _HTTPPool(HTTPConnectionPool):
     # Duck-typed: a LifoQueue's own __init__ would make the lock.
     QueueCls = IdleConnections  # type: ignore[assignment]
     sockets: WeakSet[TimedSocket]
+    socket_class: type[TimedSocket]
 
     def _new_conn(self) -> Any:
         connection: Any = super()._new_conn()
         connection.sockets = self.sockets
+        connection.socket_class = self.socket_class
         return connection
 
 
@@ -331,10 +247,12 @@ class _HTTPSPool(HTTPSConnectionPool):
     # Duck-typed: a LifoQueue's own __init__ would make the lock.
     QueueCls = IdleConnections  # type: ignore[assignment]
     sockets: WeakSet[TimedSocket]
+    socket_class: type[TimedSocket]
 
     def _new_conn(self) -> Any:
         connection: Any = super()._new_conn()
         connection.sockets = self.sockets
+        connection.socket_class = self.socket_class
         return connection
 
 
@@ -368,22 +286,13 @@ class Connections(PoolManager):
     ) -> HTTPConnectionPool:
         context = dict(request_context or self.connection_pool_kw)
         if scheme == "https":
-            context["ssl_context"] = self._tls()
+            context["ssl_context"] = tls_context(self.sockets)
         pool: Any = super()._new_pool(scheme, host, port, context)
         pool.sockets = self.sockets
+        pool.socket_class = plain_class()
         self._made.add(pool)
         made: HTTPConnectionPool = pool
         return made
-
-    def _tls(self) -> ssl.SSLContext:
-        """
-        Make a context that verifies, and whose sockets know the deadline.
-        """
-        context = ssl.create_default_context()
-        context.sslsocket_class = type(
-            "RecordedTLSSocket", (TimedTLSSocket,), {"sockets": self.sockets}
-        )
-        return context
 
     def close(self) -> None:
         """

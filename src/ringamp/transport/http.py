@@ -21,7 +21,6 @@ takes is charged to the request.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import socket
@@ -38,12 +37,9 @@ from ringamp.options import Options
 from ringamp.protocols import Payload
 from ringamp.status import Response, Status
 from ringamp.transport.classify import BODY_CAP, classify
-from ringamp.transport.connections import (
-    Connections,
-    StaleConnectionError,
-    TimedSocket,
-)
+from ringamp.transport.connections import Connections, StaleConnectionError
 from ringamp.transport.payload import redact
+from ringamp.transport.sockets import TimedSocket
 
 _CHUNK = 64 * 1024
 
@@ -202,9 +198,7 @@ class HTTPTransport:
         """
         self._is_ending = True
         for sock in list(self._connections.sockets):
-            # Past the TLS layer, whose state belongs to the other thread.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            sock.cut()
 
     def abandon(self) -> None:
         """
