@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -61,6 +62,8 @@ SHARE = 4
 """A ring takes at most this part of the room that is left, so that the first
 of several workers leaves some to the others: 64 MB, which containers give
 /dev/shm, hold eight."""
+
+_NAME = re.compile(rf"([0-9a-v]{{{lib.RA_RING_TEXT}}}){re.escape(RING)}")
 
 STALE_MS = 60_000
 """Age at which a half-made file is a dead process's."""
@@ -250,9 +253,9 @@ class Spool:
         Name all ring files, of the living and the dead.
         """
         return [
-            name[: -len(RING)]
-            for name in self.rings.names()
-            if name.endswith(RING)
+            found[1]
+            for found in map(_NAME.fullmatch, self.rings.names())
+            if found is not None
         ]
 
     def open_ring(self, ring_id: str) -> Lease | None:
@@ -287,12 +290,16 @@ class Spool:
                     self.rings.unlink(name)
         for name, owner in held:
             if owner not in living:
-                self.backlog.free_one(name)
+                # One that cannot be freed, as where something has its name,
+                # keeps neither the others nor the search for rings.
+                with suppress(OSError):
+                    self.backlog.free_one(name)
         self.backlog.sweep(now_ms)
 
     def _is_stale(self, name: str, now_ms: int) -> bool:
         modified = self.rings.modified_ms(name)
-        return modified is not None and now_ms - modified > STALE_MS
+        # Of the future too: the clock was set back.
+        return modified is not None and abs(now_ms - modified) > STALE_MS
 
     def close(self) -> None:
         """
