@@ -67,9 +67,9 @@
  *
  * A repair that dies half-way
  *
- *   leaves voids, zeros and gaps, and hands that stand in their order: a
- *   ring to be repaired. No order of its stores matters, since none of them
- *   touches a whole record.
+ *   leaves voids, zeros and gaps: a ring to be repaired. None of its stores
+ *   touches a whole record, so their order does not matter, but that `head`
+ *   moves before `free`: the hands keep their order.
  *
  * What this file does not do
  *
@@ -332,6 +332,7 @@ zero_the_rest(struct ra_ring *ring, uint64_t head, uint64_t tail)
     memset(region->data, 0, (size_t)(length - first));
     /* relaxed: nobody else has the region. */
     store_relaxed(&region->head, head);
+    compiler_barrier();
     store_relaxed(&region->free, head);
     store_relaxed(&region->free_cache, head);
 }
