@@ -28,7 +28,7 @@ LONGEST = 2000
 TAIL_AT, HEAD_AT, FREE_AT = 4096, 4232, 4224
 """Where a ring's positions stand in its file (region.h)."""
 
-MAGIC_AT, VERSION_AT, CAPACITY_AT, FLAGS_AT, CRC_AT = 0, 8, 16, 72, 4092
+MAGIC_AT, VERSION_AT, CAPACITY_AT, CRC_AT = 0, 8, 16, 4092
 """Where fields of its header stand."""
 
 

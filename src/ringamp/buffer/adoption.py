@@ -37,7 +37,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ringamp.bindings import (
     CAPACITY_MAX,
@@ -52,6 +52,9 @@ from ringamp.buffer.outlet import Outlet
 from ringamp.buffer.region import PrivateRegion, Region, SharedRegion
 from ringamp.buffer.spool import RING, Spool
 from ringamp.errors import SpoolError
+
+MIN_ID_LENGTH_MAX = 1024
+"""As of the option; a header that says more is none of ours."""
 
 
 class Findings(NamedTuple):
@@ -275,12 +278,26 @@ def _checked_capacity(spool: Spool, lease: Lease) -> int:
     header = ffi.from_buffer(os.pread(lease.fd, HEADER_SIZE, 0))
     if len(header) < HEADER_SIZE:
         raise SpoolError(f"{path}: was cut short")
-    fault = lib.ra_region_check(
-        ffi.cast("struct ra_region *", header), size, spool.project
-    )
+    _check(spool, path, ffi.cast("struct ra_region *", header), size)
+    return size - HEADER_SIZE
+
+
+def _check(spool: Spool, path: str, region: Any, size: int) -> None:
+    """
+    Check what was read of a ring file.
+
+    Raises:
+        SpoolError: It is no sound ring of this project.
+    """
+    fault = lib.ra_region_check(region, size, spool.project)
     if fault:
         raise SpoolError(f"{path}: {FAULTS.get(fault, fault)}")
-    return size - HEADER_SIZE
+    least = int(lib.ra_region_min_id(region))
+    if least > MIN_ID_LENGTH_MAX:
+        raise SpoolError(
+            f"{path}: its min_id_length is {least}; "
+            f"at most {MIN_ID_LENGTH_MAX} is allowed"
+        )
 
 
 def _read(spool: Spool, lease: Lease, library: bytes) -> OrphanOutlet:
@@ -296,13 +313,10 @@ def _read(spool: Spool, lease: Lease, library: bytes) -> OrphanOutlet:
         if count == 0:
             raise SpoolError(f"{spool.rings.path}/{lease.name}: was cut short")
         at += count
-    # Read a second time, since anybody may have written to the file.
-    fault = lib.ra_region_check(region.pointer, len(view), spool.project)
     view.release()
-    if fault:
-        raise SpoolError(
-            f"{spool.rings.path}/{lease.name}: {FAULTS.get(fault, fault)}"
-        )
+    # A second time, since anybody may have written to the file.
+    path = f"{spool.rings.path}/{lease.name}"
+    _check(spool, path, region.pointer, HEADER_SIZE + capacity)
     return OrphanOutlet(spool, lease, region, library)
 
 

@@ -39,7 +39,11 @@ class Outlet:
         self._region = region
         self.capacity = region.capacity
         self._ring: Any = ffi.new("struct ra_ring *")
-        if lib.ra_ring_attach(self._ring, region.pointer) != 0:
+        # The capacity is read from the region, and others may write to that.
+        if (
+            lib.ra_ring_attach(self._ring, region.pointer) != 0
+            or self._ring.capacity != region.capacity
+        ):
             raise NativeError("the ring's memory cannot be attached")
         self._added = ADDED_MAX + len(library)
         self._claim: Any = ffi.new("struct ra_claim *")
