@@ -337,11 +337,13 @@ ra_ring_claim(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
 
         if (word == 0)
             break;
-        /* At the end of the lap there may be room for a word alone, which
-           is a pad's. Read once: a file may be written to by anybody. */
-        length = ring->capacity - (at & ring->mask) < RA_RECORD_HEADER
-                     ? 0
-                     : record->length;
+        /* Of a record that is being written the length may be too; and at
+           the end of the lap there may be room for a word alone, which is a
+           pad's. Read once: a file may be written to by anybody. */
+        length = 0;
+        if (ra_state(word) == RA_READY &&
+            ring->capacity - (at & ring->mask) >= RA_RECORD_HEADER)
+            length = record->length;
         if (!is_plausible(ring, at, word, length)) {
             /* The sound records before it are handed out first. */
             if (claim->count == 0)
