@@ -39,8 +39,6 @@ from ringamp.buffer.lease import CONSUMER, PRODUCER
 from ringamp.buffer.region import new_ring_id
 from ringamp.buffer.spool import ring_text
 
-LIBRARY = b"lib/1"
-
 WORD = 24
 """Bytes of a record's header."""
 
@@ -59,7 +57,7 @@ def take(spool, ring_id, **how):
     """
     Adopt a ring.
     """
-    return adopt(spool, ring_id, LIBRARY, **{"live": False, **how})
+    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
 
 
 def some(count):

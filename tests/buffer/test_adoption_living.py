@@ -43,7 +43,7 @@ def take(spool, ring_id, **how):
     """
     Adopt a ring.
     """
-    return adopt(spool, ring_id, LIBRARY, **{"live": False, **how})
+    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
 
 
 def some(count):
@@ -117,7 +117,7 @@ def test_a_living_ring_whose_producer_dies(spool):
 
     file.close(is_done=False)
     assert live.is_orphaned()
-    orphan = readopt(spool, live, LIBRARY)
+    orphan = readopt(spool, live, b"lib/1")
 
     assert numbers(drain(orphan)) == [2, 3, 4, 5]
     orphan.close(is_done=True)
