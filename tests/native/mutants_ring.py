@@ -49,6 +49,14 @@ ORDERS = [
         "thread",
     ),
     Mutation(
+        "length read of a record that is being written",
+        "ring.c",
+        "if (ra_state(word) == RA_READY &&\n            ring->capacity",
+        "if (ra_state(word) != RA_FREE &&\n            ring->capacity",
+        "stress",
+        "thread",
+    ),
+    Mutation(
         "free stored relaxed",
         "ring.c",
         FREE,
@@ -280,4 +288,34 @@ CONSUMER = [
     ),
 ]
 
-RING = [*ORDERS, *RESERVE, *CONSUMER]
+WRITING = (
+    "    store_relaxed(&record_at(ring, tail)->word,\n"
+    "                  ra_header_word(tail, 0, RA_WRITING));\n"
+)
+
+DEATHS = [
+    Mutation(
+        "head moves after the zeroing (by kills)",
+        "ring.c",
+        HEAD + BARRIER + ZERO,
+        BARRIER + ZERO + HEAD,
+        "kill",
+        is_short=True,
+    ),
+    Mutation(
+        "free moves before the zeroing (by kills)",
+        "ring.c",
+        ZERO + FREE,
+        FREE + ZERO,
+        "kill",
+    ),
+    Mutation(
+        "WRITING is never said",
+        "ring.c",
+        WRITING,
+        "",
+        "kill",
+    ),
+]
+
+RING = [*ORDERS, *RESERVE, *CONSUMER, *DEATHS]
