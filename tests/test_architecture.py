@@ -113,6 +113,7 @@ OWNERS = {
         "buffer/writing",
         "transport/sockets",
     },
+    "os.register_at_fork": {"flusher/lifecycle"},
     "os.strerror": {"bindings", "buffer/lease", "transport/http"},
     "os.urandom": {"buffer/region"},
     "os.environ": {"options"},
@@ -301,7 +302,7 @@ WRONG = {
     "print": ("client.py", "print(1)"),
     "exit": ("client.py", "import atexit"),
     "map": ("buffer/ring.py", "import mmap"),
-    "fork": ("flusher/lifecycle.py", "import os\nos.register_at_fork()"),
+    "fork": ("flusher/loop.py", "import os\nos.register_at_fork()"),
 }
 """One breach of each rule: where, and the source."""
 

@@ -100,6 +100,7 @@ class Session:
         )
         self.drops_when_full = options.on_full == "drop"
         self.is_closed = False
+        self._is_abandoned = False
         # Re-entrant: a signal handler may close while this thread does.
         self._closing = RLock()
         self._closer: int | None = None
@@ -280,8 +281,11 @@ class Session:
     def abandon(self) -> None:
         """
         In a forked child: let go of the sockets and files that are the
-        parent's.
+        parent's. A second call does nothing.
         """
+        if self._is_abandoned:
+            return
+        self._is_abandoned = True
         _tell(self._transport, "abandon")
         self._storage.abandon()
 

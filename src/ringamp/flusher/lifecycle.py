@@ -11,6 +11,12 @@ Fork
     There is no hook before a fork and none in the parent, so the parent's
     flusher goes on.
 
+    Greenlets are the exception: a fork copies them as it copies all objects,
+    and in the child gevent or eventlet goes on with the parent's flusher. It
+    ends where it wakes up (loop.py); but it may wait for an answer that is
+    the parent's. Where one of the two is loaded, a hook closes the child's
+    copies of the sockets at once.
+
 Exit
 
     No single hook is run by every kind of process, so a session is registered
@@ -34,6 +40,7 @@ Exit
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import weakref
 from collections.abc import Callable
@@ -64,9 +71,15 @@ class Closable(Protocol):
         *waited* seconds have passed.
         """
 
+    def abandon(self) -> None:
+        """
+        In a forked child: let go of what is the parent's.
+        """
+
 
 _sessions: weakref.WeakSet[Closable] = weakref.WeakSet()
 _is_registered = False
+_is_hooked = False
 _finalizer: Any = None
 
 
@@ -115,12 +128,34 @@ def _register_receiver(signals: Any) -> None:
     )
 
 
+def _register_hook(_: Any) -> None:
+    """
+    Register with Python's own `os.fork`, once a program.
+    """
+    global _is_hooked  # noqa: PLW0603 - one a program.
+    if not _is_hooked:
+        _is_hooked = True
+        os.register_at_fork(after_in_child=_abandon_inherited)
+
+
 _REGISTRARS: dict[str, Callable[[Any], None]] = {
     "multiprocessing.process": _register_finalizer,
     "billiard.process": _register_finalizer,
     "celery.signals": _register_receiver,
+    "gevent.monkey": _register_hook,
+    "eventlet.patcher": _register_hook,
 }
-"""Modules of those that make workers, where they are loaded."""
+"""Modules of those that make workers or greenlets, where they are loaded."""
+
+
+def _abandon_inherited() -> None:
+    """
+    In a forked child: let go of what the parent's sessions have open.
+    """
+    current = generation()
+    for session in list(_sessions):
+        if session.generation != current:
+            session.abandon()
 
 
 def _at_exit(**_: object) -> None:

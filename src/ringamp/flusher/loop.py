@@ -272,11 +272,15 @@ class Flusher:
         Whether to go on sending.
 
         A callback of the user's that forks returns twice: in the parent, and
-        in a child whose copy of this thread must leave everything alone.
+        in a child whose copy of this thread must leave everything alone. So
+        must the copy of a greenlet, which wakes up in a child of any fork.
         """
+        self._end_copy()
+        return not self._stopping
+
+    def _end_copy(self) -> None:
         if generation() != self._ring.generation:
             _thread.exit()
-        return not self._stopping
 
     def _turn(self) -> None:
         """
@@ -375,10 +379,10 @@ class Flusher:
     def _sleep_until(self, due: float | None) -> None:
         if due is None:
             self._bell.acquire()
-            return
-        left = due - self._clock.monotonic()
-        if left > 0:
+        elif (left := due - self._clock.monotonic()) > 0:
             self._bell.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+        if self.is_own_thread():
+            self._end_copy()
 
     def _work(self) -> None:
         target = self._ring.pushed

@@ -22,6 +22,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
+from ringamp.bindings import generation
 from ringamp.buffer import Batch
 from ringamp.buffer.batch import Pin
 from ringamp.clock import Clock
@@ -111,6 +112,7 @@ class Trip:
             max(ring.capacity // 4 if ring else 0, LANES_LEAST),
         )
         self._limit = SizeLimit(options.max_bytes)
+        self._generation = generation()
         self._hand: Batch | None = None
         self._end: Response | None = None
         # User code may keep the events it was shown, so their bytes are not
@@ -219,6 +221,10 @@ class Trip:
         if travellers is None:
             return
         response, decisions = self._exchange.send(travellers, timeout)
+        if generation() != self._generation:
+            # In a child, which has a copy of this call: in user code that
+            # forked, or of a greenlet. The batch is the parent's.
+            return
         if self._hand is not travellers:
             # It took so long that somebody closed and dropped it.
             return

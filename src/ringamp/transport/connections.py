@@ -38,6 +38,7 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.connection import allowed_gai_family
 
+from ringamp.bindings import generation
 from ringamp.clock import SystemClock
 from ringamp.transport.sockets import TimedSocket, plain_class, tls_context
 
@@ -95,6 +96,7 @@ class _Timed(HTTPConnection):
         An address that swallows packets may use up its share of the time
         only, so that the next one has a chance.
         """
+        owner = generation()
         try:
             found = socket.getaddrinfo(
                 self._dns_host.strip("[]"),
@@ -106,6 +108,9 @@ class _Timed(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error
         problem: OSError | None = None
         for tried, (family, kind, proto, _, address) in enumerate(found):
+            if generation() != owner:
+                # A greenlet that waited, copied by a fork.
+                raise ConnectionAbortedError
             sock = self.socket_class(family, kind, proto)
             sock.record(self.sockets)
             try:
