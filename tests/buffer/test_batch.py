@@ -87,6 +87,32 @@ def test_ids_are_read_from_the_events():
     assert batch_of(2).ids() == [Ids("user-0", None), Ids("user-1", None)]
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"{}",
+        b"x",
+        b"",
+        b"[1]",
+        b"null",
+        b'{"user_id":"user-1"},{"user_id":"user-1"}',
+        b'{"user_id":"user-1","k":"\\q"}',
+        b'{"user_id":"user-1","k":"\xff"}',
+        b'{"user_id":["user-1"],"device_id":5}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_event_is_about_nobody(payload):
+    """
+    A spool may hold anything; those around it keep their ids.
+    """
+    events = [b'{"user_id":"user-0"}', payload, b'{"device_id":"d"}']
+    batch = Batch.of(b"[", events, b"]", ())
+
+    nobody = Ids(None, None)
+    assert batch.ids() == [Ids("user-0", None), nobody, Ids(None, "d")]
+
+
 def test_a_repr_shows_no_body():
     """
     The API key is in the body's head.

@@ -19,6 +19,8 @@ import orjson
 
 from ringamp.events.ids import Ids
 
+NOBODY: Final = Ids(None, None)
+
 
 class Tile(NamedTuple):
     """
@@ -106,6 +108,24 @@ class LazyEvents(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} events>"
+
+
+def _whom(events: LazyEvents, index: int) -> Ids:
+    """
+    Whom an event is about: nobody, where it is none. Who may write to a spool
+    can put anything there.
+    """
+    try:
+        event = events[index]
+    except ValueError:
+        return NOBODY
+    if not isinstance(event, dict):
+        return NOBODY
+    return Ids(_text(event.get("user_id")), _text(event.get("device_id")))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 class Batch:
@@ -245,10 +265,8 @@ class Batch:
         """
         Whom each event is about; decodes all of them.
         """
-        return [
-            Ids(event.get("user_id"), event.get("device_id"))
-            for event in self.events()
-        ]
+        events = self.events()
+        return [_whom(events, index) for index in range(len(events))]
 
     def select(self, indexes: Iterable[int]) -> Batch:
         """

@@ -126,12 +126,13 @@ class Verdicts:
     ) -> None:
         tell = self._options.on_delivery
         events = batch.events()
-        chosen = (
-            events
-            if len(indexes) == len(batch)
-            else [events[index] for index in indexes]
-        )
         try:
+            # Out of a spool may come what cannot be decoded.
+            chosen = (
+                events
+                if len(indexes) == len(batch)
+                else [events[index] for index in indexes]
+            )
             if tell is not None:
                 tell(chosen, response)
         except BaseException as error:
