@@ -158,9 +158,9 @@ class AdoptedRing:
     def is_through(self) -> bool:
         """
         Whether all that was in it when it was taken has its end, or is in
-        the backlog.
+        the backlog; of a dead process's ring, all that was in it at all.
         """
-        if self.is_done or self._is_broken:
+        if self.is_done or self._is_broken or not self.is_living:
             return self.is_done
         return (
             self._outlet.unclaimed[0] >= self.target

@@ -139,6 +139,7 @@ class RelayAgent:
         self._is_stopping = False
         self._pause = SHORTEST
         self._is_sending = False
+        self._is_backlog_sending = False
         self._is_looking_last = False
         self._stuck_since: float | None = None
         envelope = Envelope(key, options)
@@ -206,7 +207,7 @@ class RelayAgent:
                 try:
                     pause = self._round()
                 except Exception as error:
-                    _note_defect(error)
+                    self._note_defect(error)
                     pause = FAULT_PAUSE
                 if tell is not None:
                     tell()
@@ -229,7 +230,7 @@ class RelayAgent:
         Give each ring its turn; return the seconds to wait then.
         """
         self._roster.scan(self._clock.monotonic())
-        self._is_sending = is_busy = False
+        self._is_sending = self._is_backlog_sending = is_busy = False
         for ring in self._roster.rings:
             if self._is_stopping:
                 return 0.0
@@ -241,7 +242,6 @@ class RelayAgent:
         if not self._is_sending:
             is_busy = self._turn_to_backlog()
         if is_busy or self._is_sending:
-            self._is_sending = True
             self._pause = SHORTEST
             return 0.0 if is_busy else SHORTEST
         pause, self._pause = self._pause, min(1.25 * self._pause, LONGEST)
@@ -256,7 +256,7 @@ class RelayAgent:
             ring.relieve()
             return ring.turn(self._timeout)
         except Exception as error:
-            _note_defect(error)
+            self._note_defect(error)
             ring.close()
             return False
 
@@ -269,7 +269,8 @@ class RelayAgent:
             ring.is_busy and ring.is_crowded for ring in self._roster.rings
         ):
             return False
-        return self._backlog.turn(now, self._timeout)
+        self._is_backlog_sending = self._backlog.turn(now, self._timeout)
+        return self._is_backlog_sending
 
     def _is_through(self) -> bool:
         """
@@ -279,15 +280,16 @@ class RelayAgent:
         if self._makers.outage.is_on:
             return True
         waiting = [one for one in self._roster.rings if not one.is_through]
-        if self._is_sending or not all(one.is_idle for one in waiting):
-            self._stuck_since = None
-        elif waiting:
+        if waiting:
+            if self._is_sending or not all(one.is_idle for one in waiting):
+                self._stuck_since = None
+                return False
             if self._stuck_since is None:
                 self._stuck_since = now
             return now - self._stuck_since > PATIENCE
-        elif self._is_looking_last:
-            return True
-        elif not self._roster.is_short:
+        if self._is_looking_last:
+            return not self._is_backlog_sending
+        if not self._roster.is_short:
             # What was in the rings may be in the backlog by now.
             self._is_looking_last = True
             self._backlog.hurry()
@@ -307,6 +309,15 @@ class RelayAgent:
             or self._makers.failures
             or self._roster.is_short
             or any(not ring.is_through for ring in self._roster.rings)
+        )
+
+    def _note_defect(self, error: Exception) -> None:
+        self._makers.failures += 1
+        log(
+            logging.CRITICAL,
+            "relay",
+            "the relay failed at something and goes on: %r",
+            error,
         )
 
     def _close(self) -> None:
@@ -340,12 +351,3 @@ def _check(options: Options) -> str:
             "the path of a directory"
         )
     return options.spool_path
-
-
-def _note_defect(error: Exception) -> None:
-    log(
-        logging.CRITICAL,
-        "relay",
-        "the relay failed at something and goes on: %r",
-        error,
-    )
