@@ -33,10 +33,14 @@ static const unsigned char ring_id[RA_RING_ID_SIZE] = {
     0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,
 };
 
+/* What a failure says besides: which round it was. */
+static char check_context[96];
+
 static inline void
 check_failed(const char *file, int line, const char *what)
 {
-    fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: failed: %s %s\n", file, line, what,
+            check_context);
     fflush(stderr);
     _exit(1);
 }
@@ -49,8 +53,8 @@ check_equal(const char *file, int line, const char *what, uint64_t seen,
         return;
     fprintf(stderr,
             "%s:%d: failed: %s is %" PRIu64 " (%" PRId64 "), not %" PRIu64
-            "\n",
-            file, line, what, seen, (int64_t)seen, wanted);
+            " %s\n",
+            file, line, what, seen, (int64_t)seen, wanted, check_context);
     fflush(stderr);
     _exit(1);
 }

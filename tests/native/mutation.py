@@ -15,8 +15,8 @@ class Mutation:
 
     Attributes:
         program: The C test of `build.PROGRAMS` that must fail; or `model`
-            for `wake_model.py`, or `hotpath` for the
-            tests of the builtins.
+            for `wake_model.py`, `kill` for the kill harness, or `hotpath`
+            for the tests of the builtins.
 
         sanitizer: What the test is built with.
 

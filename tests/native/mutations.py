@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import build
+import kill
 from mutants_lease import LEASE
 from mutants_recover import RECOVER
 from mutants_rest import REST
@@ -83,6 +84,11 @@ def commands(mutation: Mutation, native: Path, folder: Path) -> list[str]:
             *(str(build.HERE / name) for name in BUILTINS),
             *("-p", "no:cacheprovider", "--rootdir", str(build.HERE)),
         ]
+    if mutation.program == "kill":
+        return [
+            str(kill.compile_harness(folder, native)),
+            *("--rounds", "600", "--seed", "1", *kill.points(native)),
+        ]
     path = build.compile_program(
         mutation.program, folder, sanitizer=mutation.sanitizer, native=native
     )
@@ -134,6 +140,7 @@ def is_killed(mutation: Mutation) -> bool:
                     check=False,
                     capture_output=True,
                     timeout=TIME_OUT,
+                    cwd=folder,
                     env=environment,
                 )
             except subprocess.TimeoutExpired:
