@@ -159,6 +159,7 @@ class Header:
             ("order", self.free <= self.head <= self.tail),
             ("room", self.tail - self.free <= self.capacity),
             ("end", self.tail <= 2**64 - 1 - 2**32),
+            ("min_id", self.min_id <= 1024),
         ):
             if not is_so:
                 raise RefusedError(what)

@@ -195,6 +195,7 @@ HEADERS = {
     "a small capacity": (18, 1),
     "no power of two": (16, 8),
     "project": (40, 1),
+    "a limit on ids that no option gives": (69, 4),
     "an unknown flag": (72, 2),
     "tail not aligned": (4096, 4),
     "tail far ahead": (4102, 1),
