@@ -50,4 +50,4 @@ def test_2_to_5_kills_under_load_lose_and_double_nothing():
         *("kill", "point", "alarm", "segfault", "abort", "exit", "shutdown"),
     }
     for name in ("events", "adopted", "recovered", "spooled", "at_points"):
-        assert told[name] > 0, name
+        assert told[name], name
