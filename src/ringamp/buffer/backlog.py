@@ -33,8 +33,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import msgspec
-
 from ringamp.buffer.folder import NO_FILE, TEMPORARY, Folder
 from ringamp.buffer.lease import CONSUMER, Lease
 from ringamp.buffer.shelved import (
@@ -44,6 +42,7 @@ from ringamp.buffer.shelved import (
     LeaseLike,
     Shelved,
     array,
+    read_array,
 )
 from ringamp.errors import SpoolError
 
@@ -284,21 +283,12 @@ class Backlog:
     def _read(self, fd: int, name: str, limit: int) -> list[bytes]:
         data = self._folder.read_open(fd, name, limit)
         try:
-            # The decoder skips over strings; it does not look into them.
-            str(data, "utf-8")
-            raws = msgspec.json.decode(data, type=list[msgspec.Raw])
+            return read_array(data)
         except (ValueError, RecursionError) as error:
             raise SpoolError(
-                f"{self._folder.path}/{name}: is no JSON array ({error}); "
+                f"{self._folder.path}/{name}: {error}; "
                 "only an array of events is allowed",
             ) from error
-        events = [bytes(raw) for raw in raws]
-        if not events or not all(one.startswith(b'{"') for one in events):
-            raise SpoolError(
-                f"{self._folder.path}/{name}: holds no events; "
-                "only an array of events is allowed",
-            )
-        return events
 
     def _quarantine(self, name: str) -> None:
         # Gone: somebody else has done it.

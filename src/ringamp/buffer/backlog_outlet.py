@@ -12,10 +12,12 @@ rest.
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from ringamp.buffer.backlog import Backlog
-from ringamp.buffer.batch import Batch, Pin, Tile
+from ringamp.buffer.batch import Batch, Pin
 from ringamp.buffer.region import new_ring_id
 from ringamp.buffer.shelved import Label, Shelved
 from ringamp.buffer.spool import ring_text
@@ -39,6 +41,8 @@ class BacklogOutlet:
         min_id_length: The option that it was logged under.
 
         taken: Events that came out so far.
+
+        quarantined: Files so far that held no batch, and were put aside.
     """
 
     def __init__(self, backlog: Backlog) -> None:
@@ -55,6 +59,7 @@ class BacklogOutlet:
         self.created_ms = 0
         self.min_id_length = 0
         self.taken = 0
+        self.quarantined = 0
 
     def peek(self) -> int:
         """
@@ -96,19 +101,21 @@ class BacklogOutlet:
         file = self._file
         if file is None:
             return None
-        size = len(head) + len(tail)
-        chosen: list[bytes] = []
-        for event in file.events[self._done : self._done + max_count]:
-            size += len(event) + 1
-            if chosen and size > max_bytes:
-                break
-            chosen.append(event)
         start = self._done
-        tiles = [Tile(start + i, start + i + 1) for i in range(len(chosen))]
-        batch = Batch.of(head, chosen, tail, tiles)
-        self._out = len(chosen)
-        self.taken += len(chosen)
-        batch.pins = Pin(len(chosen), self._end_run)
+        chosen = file.events[start : start + max_count]
+        room = max_bytes - len(head) - len(tail)
+        # With the comma behind each.
+        ends = [*accumulate(map(len, chosen))]
+        count = bisect_right(
+            range(len(chosen)), room, key=lambda at: ends[at] + at + 1
+        )
+        count = max(count, 1)
+        del chosen[count:]
+        end = start + count
+        batch = Batch.of(head, chosen, tail, (start, range(start, end), end))
+        self._out = count
+        self.taken += count
+        batch.pins = Pin(count, self._end_run)
         return batch
 
     def put_back(self) -> None:
@@ -157,6 +164,7 @@ class BacklogOutlet:
             try:
                 self._file = self._backlog.take(name)
             except (SpoolError, OSError) as error:
+                self.quarantined += isinstance(error, SpoolError)
                 log(
                     logging.ERROR,
                     "backlog",

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from ringamp.buffer.folder import TEMPORARY, Folder
 
 READY = ".json"
@@ -154,3 +156,23 @@ def array(events: Sequence[bytes]) -> Iterator[bytes]:
         yield event
         before = b","
     yield b"]"
+
+
+def read_array(data: bytes) -> list[bytes]:
+    """
+    Read a JSON array of events, each as its bytes.
+
+    Raises:
+        ValueError: It is none.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        # The decoder skips over strings; it does not look into them.
+        str(data, "utf-8")
+        raws = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except ValueError as error:
+        raise ValueError(f"is no JSON array ({error})") from error
+    events = [bytes(raw) for raw in raws]
+    if not events or not all(one.startswith(b'{"') for one in events):
+        raise ValueError("holds no events")
+    return events

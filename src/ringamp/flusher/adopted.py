@@ -267,6 +267,13 @@ class AdoptedRing:
         self._is_broken = False
         self._enter(orphan)
 
+    def fail(self) -> None:
+        """
+        Let go of it where it is not known what became of the last batch.
+        """
+        self.is_done = True
+        self._outlet.close(is_done=False)
+
     def close(self) -> None:
         """
         Let go of it; what has no end stays on disk for others.

@@ -171,7 +171,10 @@ class BacklogDelivery:
         A delivery whose bodies say under which limit on ids the next file
         was logged.
         """
+        before = self._outlet.quarantined
         least = self._outlet.peek()
+        found = self._outlet.quarantined - before
+        self._makers.salvaged.quarantined += found
         if least not in self._deliveries:
             self._deliveries[least] = self._makers.delivery(
                 self._outlet, None, self._keeper, least
@@ -194,6 +197,15 @@ class BacklogDelivery:
         elif not self._keeper.failures:
             self._rest = SHORTEST_REST
         return True
+
+    def fail(self) -> None:
+        """
+        Put back what is open, for others, and begin anew after a while: a
+        defect of ours, or no memory, ended a turn half-way.
+        """
+        self._deliveries.clear()
+        self._outlet.close()
+        self._due = self._makers.clock.monotonic() + SCAN
 
     def close(self) -> None:
         """

@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from ringamp.buffer.batch import Batch, Pin
+from ringamp.buffer.shelved import read_array
 from ringamp.buffer.spool import Spool
 from ringamp.clock import Clock
 from ringamp.errors import SpoolError
@@ -174,6 +175,9 @@ class InSpool:
 
         note_lost: Told how many events the backlog had to give up because it
             has become too large.
+
+        trusted: Whether this process pushed what is in the ring. What others
+            did may be no JSON, and would spoil the file it is put into.
     """
 
     def __init__(
@@ -185,7 +189,9 @@ class InSpool:
         clock: Clock,
         outage: Outage,
         note_lost: Callable[[int], None],
+        trusted: bool,
     ) -> None:
+        self._trusted = trusted
         self._spool = spool
         self._ring_id = ring_id
         self._min_id_length = min_id_length
@@ -237,8 +243,7 @@ class InSpool:
         ring and are sent again.
         """
         try:
-            self._put(batch, indexes, held=False)
-            self._trim()
+            self._shelve(batch, indexes)
         except OSError as error:
             log(
                 logging.ERROR,
@@ -248,6 +253,7 @@ class InSpool:
                 error,
             )
             return Resend(indexes, batch.attempt, DISK_PAUSE)
+        self._trim()
         batch.loosen(indexes)
         return Shelve(
             indexes,
@@ -299,6 +305,20 @@ class InSpool:
             log(logging.ERROR, "held", "cannot free held files: %s", error)
         return LEFT
 
+    def _shelve(self, batch: Batch, indexes: Sequence[int]) -> None:
+        """
+        Put them into a file, but for what is no event: that is refused as
+        the service would have done it.
+        """
+        if self._trusted or is_sound(batch, indexes):
+            self._put(batch, indexes, held=False)
+            return
+        sound = [index for index in indexes if is_sound(batch, [index])]
+        if sound:
+            self._put(batch, sound, held=False)
+        others = sorted(set(indexes) - set(sound))
+        bury(self._spool, self._clock, batch, Reject(others, NO_EVENT))
+
     def _put(self, batch: Batch, indexes: Sequence[int], *, held: bool) -> str:
         whole = len(indexes) == len(batch)
         chosen = batch if whole else batch.select(indexes)
@@ -322,7 +342,11 @@ class InSpool:
         if self._grown < allowed // TRIM_PARTS:
             return
         self._grown = 0
-        trimmed = self._spool.backlog.trim(allowed)
+        try:
+            trimmed = self._spool.backlog.trim(allowed)
+        except OSError as error:
+            log(logging.ERROR, "trim", "cannot trim the backlog: %s", error)
+            return
         lost = sum(count for _, count in trimmed)
         if lost:
             self._note_lost(lost)
@@ -334,6 +358,24 @@ class InSpool:
                 allowed,
                 lost,
             )
+
+
+NO_EVENT = Response(Status.INVALID, error="is no event in JSON")
+"""What is told of records that hold something else."""
+
+
+def is_sound(batch: Batch, indexes: Sequence[int]) -> bool:
+    """
+    Whether these are events, as far as a backlog file needs them to be.
+    """
+    try:
+        events = read_array(
+            b"[%b]" % b",".join(map(batch.event_bytes, indexes))
+        )
+    except (ValueError, RecursionError):
+        return False
+    # One that holds two would be two in the file.
+    return len(events) == len(indexes)
 
 
 def bury(spool: Spool, clock: Clock, batch: Batch, decision: Reject) -> None:

@@ -220,9 +220,12 @@ class Makers:
                 "service no longer knows whether it has taken them before",
             )
 
-    def keeper(self, ring_id: str, min_id_length: int) -> InSpool:
+    def keeper(
+        self, ring_id: str, min_id_length: int, *, trusted: bool = False
+    ) -> InSpool:
         """
-        Make the keeper of a ring file.
+        Make the keeper of a ring file; what other processes pushed is not
+        *trusted* to be JSON.
         """
         return InSpool(
             self.spool,
@@ -231,6 +234,7 @@ class Makers:
             clock=self.clock,
             outage=self.outage,
             note_lost=self.note_lost,
+            trusted=trusted,
         )
 
     def note_lost(self, count: int) -> None:

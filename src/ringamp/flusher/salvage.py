@@ -16,6 +16,7 @@ when all that was found in it is sent, so that a relay can have it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from ringamp.flusher.adopted import AdoptedRing
 from ringamp.flusher.backlog_delivery import BacklogDelivery
@@ -62,10 +63,41 @@ class Salvage:
             return False
         if self._ring is None:
             self._scan(now)
-        if self._ring is not None and self._turn_to(self._ring, timeout):
+        if self._ring is not None and self._try_ring(self._ring, timeout):
             self._backlog.hurry()
             return True
-        return self._backlog.turn(now, timeout)
+        return self._try_backlog(now, timeout)
+
+    def _try_ring(self, ring: AdoptedRing, timeout: float) -> bool:
+        """
+        Give a ring its turn. A failure is a defect of ours, or memory ran
+        out: this process leaves the ring to others, since the same might
+        happen again for ever.
+        """
+        try:
+            return self._turn_to(ring, timeout)
+        except Exception as error:
+            self._ring = None
+            self._note_defect(error)
+            self._makers.refused.add(ring.ring_id)
+            ring.fail()
+            return False
+
+    def _try_backlog(self, now: float, timeout: float) -> bool:
+        try:
+            return self._backlog.turn(now, timeout)
+        except Exception as error:
+            self._note_defect(error)
+            self._backlog.fail()
+            return False
+
+    def _note_defect(self, error: Exception) -> None:
+        log(
+            logging.CRITICAL,
+            "salvage",
+            "what others left could not be sent, and stays: %r",
+            error,
+        )
 
     def _turn_to(self, ring: AdoptedRing, timeout: float) -> bool:
         """
@@ -108,7 +140,14 @@ class Salvage:
         """
         Let go of everything; it stays on disk for others.
         """
-        self._backlog.close()
-        if self._ring is not None:
-            self._ring.close()
-            self._ring = None
+        ring, self._ring = self._ring, None
+        self._close(self._backlog.close)
+        if ring is not None:
+            self._close(ring.close)
+
+    def _close(self, close: Callable[[], None]) -> None:
+        try:
+            close()
+        except Exception as error:
+            # Whoever closes has events of its own to send.
+            self._note_defect(error)
