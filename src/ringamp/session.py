@@ -165,7 +165,9 @@ class Session:
             spool=spool,
             clock=blueprint.clock,
         )
-        keeper = makers.keeper(file.ring_id, self.options.min_id_length)
+        keeper = makers.keeper(
+            file.ring_id, self.options.min_id_length, trusted=True
+        )
         return Salvage(makers, file.ring_id), keeper
 
     def _make_exchange(self) -> Exchange:
@@ -230,6 +232,8 @@ class Session:
         these events has its outcome.
         """
         target = self.ring.tail
+        if isinstance(self._flusher, Handover):
+            return self._flusher.flush(target)
         future = self.outcomes.flush(target)
         # Not `future.done()`, which takes the future's lock: a signal
         # handler that shuts down just then would wait for the flusher, and
