@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """
-Clients with a transport of the test's own, and nothing behind it.
+Clients with a transport of the test's own and nothing behind it, and the
+spool of one project.
 """
 
 from __future__ import annotations
 
+import resource
+
 import pytest
+from shelving import make_keeper
+from wreckage import open_spool
 
 from ringamp import logs
 from ringamp.client import Client
@@ -36,3 +41,44 @@ def _fresh_log(monkeypatch):
     level = logs.logger.level
     yield
     logs.logger.setLevel(level)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """
+    The spool of one project.
+    """
+    opened = open_spool(tmp_path / "spool", max_bytes=1 << 16)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lost():
+    """
+    The numbers of events that a keeper said were lost.
+    """
+    return []
+
+
+@pytest.fixture
+def keeper(spool, lost):
+    """
+    The keeper of a ring of this process.
+    """
+    return make_keeper(spool, lost)
+
+
+@pytest.fixture
+def no_room():
+    """
+    Let no file be written to for as long as the test wants.
+    """
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(*, on=True):
+        most = 0 if on else limits[0]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+
+    yield limit
+    limit(on=False)
