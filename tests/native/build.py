@@ -5,10 +5,11 @@ Compile and run the C tests: by pytest (`test_native.py`), for mutants
 
     python tests/native/build.py stress --records 20000000
     python tests/native/build.py stress --records 20000000 --sanitize thread
+    python tests/native/build.py shared --records 20000000
     python tests/native/build.py stress --laps 655360 --start 12884901888
     python tests/native/build.py wrap 100000
 
-The third is the wraparound soak: 10 x 2^16 laps of the smallest ring, the
+The fourth is the wraparound soak: 10 x 2^16 laps of the smallest ring, the
 first half of them before the position at which a stamp's 32 bits would end.
 """
 
@@ -81,6 +82,10 @@ PROGRAMS = {
     "lease": Program(("generation.c", "lease.c")),
     "lease_fork": Program(("generation.c", "lease.c")),
     "stress": Program(("ring.c", "crc32c.c")),
+    "shared": Program(
+        ("ring.c", "recover.c", "crc32c.c", "generation.c", "lease.c"),
+        flags=("-DRA_FAILPOINTS",),
+    ),
 }
 
 

@@ -60,6 +60,18 @@ check_equal(const char *file, int line, const char *what, uint64_t seen,
 }
 
 /*
+ * random_next: the next number that follows from `state`, which is not 0.
+ */
+static inline uint64_t
+random_next(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717) >> 11;
+}
+
+/*
  * region_new: zeroed memory for a ring, which ends where an unreadable page
  * begins, so a step over its end is a crash.
  */

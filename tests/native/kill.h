@@ -58,15 +58,6 @@ struct oracle {
 };
 
 static inline uint64_t
-random_next(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717) >> 11;
-}
-
-static inline uint64_t
 mix(uint64_t a, uint64_t b)
 {
     uint64_t state = (a + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ (b << 1 | 1);

@@ -110,6 +110,26 @@ ORDERS = [
     ),
 ]
 
+# Again where each thread has a view of its own and nothing else in common.
+VIEWS = [
+    Mutation(
+        "READY stored relaxed (views)",
+        "ring.c",
+        f"store_release(&record->word, {READY}",
+        f"store_relaxed(&record->word, {READY}",
+        "shared",
+        "thread",
+    ),
+    Mutation(
+        "free stored relaxed (views)",
+        "ring.c",
+        FREE,
+        FREE.replace("release", "relaxed"),
+        "shared",
+        "thread",
+    ),
+]
+
 RESERVE = [
     Mutation(
         "tail not read again before FULL",
@@ -318,4 +338,4 @@ DEATHS = [
     ),
 ]
 
-RING = [*ORDERS, *RESERVE, *CONSUMER, *DEATHS]
+RING = [*ORDERS, *VIEWS, *RESERVE, *CONSUMER, *DEATHS]

@@ -40,7 +40,11 @@ BUILTINS = ["test_hotpath.py", "test_hotpath_memory.py", "test_passage.py"]
 TRIES = 3
 """A race that is lost rarely gets as many chances to show."""
 
-ARGUMENTS = {"stress": ["--records", "300000"], "wake": ["400000"]}
+ARGUMENTS = {
+    "stress": ["--records", "300000"],
+    "shared": ["--records", "200000"],
+    "wake": ["400000"],
+}
 
 TIME_OUT = 90
 """Seconds; a mutant that hangs has failed its test."""

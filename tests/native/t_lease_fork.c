@@ -193,15 +193,6 @@ close_unlocks_although_a_copy_is_left(void)
 static pthread_mutex_t gil = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int is_over;
 
-static uint64_t
-random_next(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717) >> 11;
-}
-
 /* is_free() while no fork copies what it opens. */
 static int
 is_free_now(const char *name)

@@ -3,19 +3,16 @@
  * Many producers, one consumer, a ring so small that it is full and wraps
  * all the time.
  *
- * Every payload checks itself: its length and producer stand first, a
- * sequence number and a pattern follow, and a checksum of the head stands
- * last. Length and checksum are written after the pattern on purpose, to
- * tempt a reader that comes too early. Producers check that the room they
- * get is zero; the consumer checks every byte and each producer's order,
- * and sleeps by ra_ring_arm() alone: a lost wake-up is a time-out.
+ * Producers check that the room they get is zero; the consumer checks every
+ * byte and each producer's order, and sleeps by ra_ring_arm() alone: a lost
+ * wake-up is a time-out.
  *
  *   t_stress [--records N] [--producers N] [--capacity BYTES]
  *            [--start POSITION] [--laps N] [--seed N]
  *
  * With --laps it goes on until the tail has moved that many capacities.
  */
-#include "check.h"
+#include "pattern.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -24,7 +21,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#define LEAST 32u /* bytes of a payload: head of 24, pattern, checksum */
 #define TIME_OUT 30 /* seconds that a loaded machine may take to wake */
 #define IN_FLIGHT 4
 
@@ -38,65 +34,6 @@ static uint64_t start, laps, seed;
 static struct ra_ring ring;
 static sem_t sleeper;
 static _Atomic uint64_t posts, finished;
-
-static uint64_t
-random_next(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717) >> 11;
-}
-
-/* Mostly small, sometimes up to the largest, in multiples of 8. */
-static uint64_t
-random_length(uint64_t *state)
-{
-    uint64_t dice = random_next(state) % 512;
-    uint64_t most = dice == 0   ? ring.max_payload
-                    : dice < 16 ? 2048
-                                : 256;
-
-    return LEAST + random_next(state) % (most - LEAST + 1) / 8 * 8;
-}
-
-static uint64_t
-pattern(uint64_t number, uint64_t sequence)
-{
-    return (sequence << 8 | number) * UINT64_C(0x9E3779B97F4A7C15) | 1;
-}
-
-static void
-write_payload(unsigned char *payload, uint64_t length, uint64_t number,
-              uint64_t sequence)
-{
-    uint64_t *words = (uint64_t *)(void *)payload;
-    uint64_t value = pattern(number, sequence), i, last = length / 8 - 1;
-
-    for (i = 3; i < last; i++)
-        words[i] = value += 0x0101;
-    words[2] = sequence;
-    words[1] = number;
-    words[0] = length;
-    words[last] = ~(length + number + sequence);
-}
-
-static void
-check_payload(const unsigned char *payload, uint64_t length,
-              uint64_t *expected)
-{
-    const uint64_t *words = (const uint64_t *)(const void *)payload;
-    uint64_t number = words[1], i, last = length / 8 - 1, value, wrong = 0;
-
-    CHECK_EQ(words[0], length);
-    CHECK(number < producers);
-    CHECK_EQ(words[2], expected[number]++);
-    CHECK_EQ(words[last], ~(length + number + words[2]));
-    value = pattern(number, words[2]);
-    for (i = 3; i < last; i++)
-        wrong |= words[i] ^ (value += 0x0101);
-    CHECK_EQ(wrong, 0);
-}
 
 static int
 is_enough(const struct producer *producer)
@@ -114,7 +51,7 @@ produce(void *argument)
     uint64_t state = self->seed;
 
     while (!is_enough(self)) {
-        uint64_t length = random_length(&state);
+        uint64_t length = random_length(&state, ring.max_payload);
         struct ra_slot slot;
         unsigned char *payload;
         int answer;
@@ -161,7 +98,7 @@ check_claim(const struct ra_claim *claim, uint64_t *expected)
         at = ra_ring_next(&ring, at);
         record = record_of(&ring, at);
         CHECK_EQ(record->time_ms, at);
-        check_payload(record->payload, record->length, expected);
+        check_payload(record->payload, record->length, expected, producers);
         at += ra_span(record->length);
     }
     CHECK_EQ(at, claim->end);

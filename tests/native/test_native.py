@@ -13,13 +13,14 @@ import build
 import pytest
 
 SHORT = {
-    "none": {"wake": ["100000"]},
+    "none": {"wake": ["100000"], "shared": ["2000000"]},
     "address,undefined": {
         "wake": ["10000"],
         "wrap": ["200"],
         "stress": ["50000"],
+        "shared": ["50000"],
     },
-    "thread": {"wake": ["5000"], "stress": ["200000"]},
+    "thread": {"wake": ["5000"], "stress": ["200000"], "shared": ["100000"]},
 }
 """Arguments of the short forms, where the defaults take too long."""
 
@@ -31,9 +32,9 @@ CORE = [
 RUNS = [
     *((program, "none") for program in build.PROGRAMS),
     *((program, "address,undefined") for program in build.PROGRAMS),
-    # The others have one thread; those of the generation have theirs in the
-    # child of a fork, which this sanitizer does not take.
-    *((program, "thread") for program in ("wake", "stress")),
+    # The others have one thread; those of the generation and the leases have
+    # theirs next to forks, which this sanitizer does not take.
+    *((program, "thread") for program in ("wake", "stress", "shared")),
 ]
 
 
@@ -42,7 +43,9 @@ def arguments(program: str, sanitizer: str) -> list[str]:
     Give the arguments of a program's short form.
     """
     given = SHORT[sanitizer].get(program, [])
-    return ["--records", *given] if given and program == "stress" else given
+    if given and program in ("stress", "shared"):
+        return ["--records", *given]
+    return given
 
 
 def refuse_to_skip(reason: str) -> None:
