@@ -72,6 +72,44 @@ class Books:
         return len(insert_ids) == len(events)
 
 
+class SpoolDir:
+    """
+    A directory for a spool.
+
+    Args:
+        path: The directory.
+    """
+
+    def __init__(self, path):
+        self.path = path
+
+    def options(self, **more):
+        """
+        Return options of `init` that use it, with a small ring.
+        """
+        return {"spool_dir": str(self.path), "buffer_bytes": 1 << 20, **more}
+
+    def files(self):
+        """
+        Name all files, of all projects.
+        """
+        return sorted(
+            str(path.relative_to(self.path))
+            for path in self.path.rglob("*")
+            if not path.is_dir()
+        )
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """
+    An empty directory for a spool.
+    """
+    path = tmp_path / "spool"
+    path.mkdir(mode=0o700)
+    return SpoolDir(path)
+
+
 @pytest.fixture(scope="session")
 def collector_process():
     """

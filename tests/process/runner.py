@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,6 +208,14 @@ def run(source, *args, deadline=20.0, **more):
     Run Python *source* to its end; see `start`.
     """
     return start(source, *args, **more).wait(deadline)
+
+
+def blames_us(run):
+    """
+    Whether a traceback in its stderr leads through ringamp. Servers print
+    tracebacks of their own, and faulthandler the stacks of what is killed.
+    """
+    return re.search(r'/ringamp/[\w/]*\.py", line \d+, in', run.err)
 
 
 def wait_until(condition, seconds=10.0):

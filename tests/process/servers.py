@@ -12,12 +12,18 @@ import json
 import os
 import signal
 import socket
+import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import runner
 
 APP = """
-import json, os, sys
+import os
+if os.environ.get("PATCH") == "gevent":
+    from gevent import monkey
+    monkey.patch_all()
+import ctypes, json, sys
 import workload
 
 client = workload.begin(**json.loads(os.environ.get("OPTIONS", "{}")))
@@ -38,8 +44,21 @@ if os.environ.get("INSTALL") == "uwsgi":
 
 note(what="load", threads=workload.threads())
 
+def be_stuck():
+    # The GIL is kept, so no thread and no signal handler runs either.
+    mutex = ctypes.create_string_buffer(128)
+    for _ in range(2):
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+
+HARM = {
+    "/stuck": be_stuck,
+    "/segfault": lambda: ctypes.string_at(0),
+    "/kill": lambda: os.kill(os.getpid(), 9),
+}
+
 def app(environ, start_response):
     client.log_event(workload.event("r-" + environ["QUERY_STRING"]))
+    HARM.get(environ["PATH_INFO"], int)()
     body = str(os.getpid()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -85,6 +104,7 @@ class Site:
         )
         self.numbers = iter(range(1 << 40))
         self.asked = 0
+        self.by_pid = defaultdict(set)
 
     def __enter__(self):
         assert runner.wait_until(self._answers, 15), self.program.wait(0)
@@ -101,18 +121,20 @@ class Site:
                 return True
         return self.program.process.poll() is not None
 
-    def get(self, number):
+    def get(self, number, path="/"):
         """
         Make request *number*; return the pid of the worker.
         """
         connection = _UnixConnection(self._socket)
         try:
-            connection.request("GET", f"/?{number}")
+            connection.request("GET", f"{path}?{number}")
             answer = connection.getresponse()
             assert answer.status == 200
-            return int(answer.read())
+            pid = int(answer.read())
         finally:
             connection.close()
+        self.by_pid[pid].add(f"r-{number}")
+        return pid
 
     def ask(self, count):
         """
@@ -122,6 +144,27 @@ class Site:
         self.asked += count
         with ThreadPoolExecutor(4) as pool:
             return set(pool.map(self.get, numbers))
+
+    def ask_all(self, count, workers=2):
+        """
+        Make *count* requests, or more, until so many workers have answered.
+        """
+        pids = self.ask(count)
+        give_up = time.monotonic() + 10
+        while len(pids) < workers:
+            assert time.monotonic() < give_up
+            pids |= self.ask(2)
+        return pids
+
+    def harm(self, path):
+        """
+        Make a request that the worker does not survive; return its tag.
+        """
+        number = next(self.numbers)
+        self.asked += 1
+        with contextlib.suppress(http.client.HTTPException, OSError):
+            self.get(number, path)
+        return f"r-{number}"
 
     def notes(self, **fields):
         """
