@@ -78,6 +78,13 @@ def relay(
     request_timeout_millis: Annotated[
         float, typer.Option(help="How long one request may take.")
     ] = 10_000,
+    retry_timeouts: Annotated[
+        str | None,
+        typer.Option(
+            help="Milliseconds before each retry, with commas between them.",
+            show_default=False,
+        ),
+    ] = None,
     max_spool_bytes: Annotated[
         int,
         typer.Option(help="What backlog and dead letters may take."),
@@ -91,8 +98,10 @@ def relay(
     say the same as the workers'.
     """
     key = _find_key(api_key_file, api_key)
+    retries = {} if retry_timeouts is None else _retries(retry_timeouts)
     agent = _make_agent(
         key,
+        **retries,
         spool_dir=spool_dir,
         server_url=server_url,
         server_zone=server_zone,
@@ -124,6 +133,20 @@ def _find_key(file: Path | None, argument: str | None) -> str:
             f"{KEY_VARIABLE}"
         )
     return key
+
+
+def _retries(words: str) -> dict[str, list[float]]:
+    """
+    Read the option of that name.
+    """
+    try:
+        numbers = [float(word) for word in words.split(",") if word.strip()]
+    except ValueError:
+        raise _refuse(
+            f"--retry-timeouts {words}: allowed is numbers with commas "
+            "between them"
+        ) from None
+    return {"retry_timeouts": numbers}
 
 
 def _make_agent(key: str, **options: Any) -> RelayAgent:
