@@ -83,3 +83,17 @@ def test_alarms_are_on_counters():
     assert len(cells) > 8
     assert named <= known
     assert {"dropped", "recovered_dropped", "adopted"} <= named
+
+
+def test_environments_of_tox_are_there():
+    """
+    What the guide for contributors names is in tox.ini, and what takes long
+    there is in the guide.
+    """
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tox = (ROOT / "tox.ini").read_text("utf-8")
+    named = set(re.findall(r"tox -e ([\w.]+)", guide))
+    there = set(re.findall(r"^\[testenv:(\w+)\]", tox, re.MULTILINE))
+
+    assert {name for name in named if not name.startswith("py")} <= there
+    assert there - named <= {"wheel"}
