@@ -10,7 +10,7 @@ import resource
 
 import pytest
 from shelving import make_keeper
-from wreckage import open_spool
+from wreckage import open_spool, project_of
 
 from ringamp import logs
 from ringamp.client import Client
@@ -82,3 +82,25 @@ def no_room():
 
     yield limit
     limit(on=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """
+    The spool of the clients' project.
+    """
+    opened = open_spool(tmp_path / "spool", project_of("a-key", None))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start(make_client, home, tmp_path):
+    """
+    Make clients with that spool.
+    """
+
+    def make(transport, **options):
+        return make_client(transport, spool_dir=tmp_path / "spool", **options)
+
+    return make

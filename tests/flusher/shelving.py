@@ -7,6 +7,7 @@ disk.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from wreckage import event, numbers
@@ -102,3 +103,26 @@ def hold(*indexes):
     Decide that these wait.
     """
     return Hold(indexes, frozenset("u"), frozenset(), 30.0, None, THROTTLED)
+
+
+def put_file(home, count, **more):
+    """
+    Put a file of numbered events into the backlog; return its name.
+    """
+    usual = {
+        "now_ms": int(time.time() * 1000),
+        "owner": ring_text(new_ring_id()),
+        "min_id_length": 5,
+    }
+    events = [json.dumps(event(number)).encode() for number in range(count)]
+    return home.backlog.put(events, **{**usual, **more})
+
+
+def until(condition):
+    """
+    Wait until *condition* holds.
+    """
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.002)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""
+What others left, where something fails: a broken file, a service that is out,
+a defect of ours, the end of this process.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+from shelving import put_file as put
+from shelving import until
+from wreckage import (
+    MAGIC_AT,
+    OTHER_PROJECT,
+    event,
+    leave,
+    names,
+    numbers,
+    open_spool,
+    path_of,
+    write_at,
+)
+
+from ringamp import MemoryTransport, Response, Status
+from ringamp.flusher import backlog_delivery, salvage
+from ringamp.flusher.adopted import AdoptedRing
+
+
+class Switched(MemoryTransport):
+    """
+    A service that is out until it is switched on.
+    """
+
+    is_out = True
+
+    def send_payload(self, payload):
+        """
+        Answer 503, or take it.
+        """
+        if not self.is_out:
+            return super().send_payload(payload)
+        self.requests.append([])
+        return Response(Status.FAILED, 503)
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch):
+    """
+    Look for what others left every moment.
+    """
+    for module in (salvage, backlog_delivery):
+        monkeypatch.setattr(module, "SCAN", 0.05)
+
+
+def test_a_ring_that_is_none_of_ours_is_put_aside(start, home, caplog):
+    """
+    Once, and counted; the next one is sent.
+    """
+    broken = leave(home, [event(1)])
+    write_at(path_of(home, broken), MAGIC_AT, b"scribble")
+    strange = leave(home, [event(2)])
+    other = open_spool(Path(home.rings.path).parents[1], OTHER_PROJECT)
+    theirs = leave(other, [event(3)])
+    path_of(home, strange).write_bytes(path_of(other, theirs).read_bytes())
+    other.close()
+    leave(home, [event(4)])
+    transport = MemoryTransport()
+    client = start(transport, log_level="ERROR")
+
+    with caplog.at_level(logging.ERROR, "ringamp"):
+        client.log_event(event(100))
+        until(lambda: len(transport.events) == 2)
+        until(lambda: client.stats().quarantined == 2)
+        time.sleep(0.2)
+
+    assert sorted(numbers(transport.events)) == [4, 100]
+    assert client.stats().quarantined == 2
+    assert names(home).count(".bad") == 2
+    assert "it is of another project" in caplog.text
+
+
+def test_a_file_that_is_no_batch_is_put_aside(start, home):
+    """
+    It is counted, and keeps no other file.
+    """
+    folder = Path(home.rings.path).parent / "backlog"
+    broken = put(home, 1, now_ms=1)
+    (folder / broken).write_bytes(b"[{")
+    put(home, 2)
+    transport = MemoryTransport()
+    client = start(transport)
+
+    client.log_event(event(100))
+    until(lambda: len(transport.events) == 3)
+
+    assert (folder / f"{broken}.bad").exists()
+    until(lambda: client.stats().quarantined == 1)
+
+
+def test_nothing_is_salvaged_while_the_service_is_out(start, home):
+    """
+    One batch tries for all; what others left waits where it is.
+    """
+    leave(home, [event(number) for number in range(5)])
+    put(home, 3)
+    transport = Switched()
+    client = start(transport, retry_timeouts=[1])
+
+    client.log_event(event(100))
+    until(lambda: client.stats().spooled == 1)
+    tried = len(transport.requests)
+    time.sleep(0.3)
+
+    assert len(transport.requests) == tried
+    transport.is_out = False
+    until(lambda: not home.backlog.names() and names(home) == [".ring"])
+    assert sorted(numbers(transport.events)) == [
+        *(0, 0, 1, 1, 2, 2, 3, 4),
+        100,
+    ]
+
+
+def test_a_failure_at_a_ring_keeps_nothing_else(
+    start, home, monkeypatch, caplog
+):
+    """
+    A defect of ours, or no memory: our own events and other rings go on, and
+    this ring is left to other processes.
+    """
+    bad, good = sorted([leave(home, [event(1)]), leave(home, [event(2)])])
+    turn = AdoptedRing.turn
+
+    def fail(ring, timeout):
+        if ring.ring_id == bad:
+            raise MemoryError("no room")
+        return turn(ring, timeout)
+
+    monkeypatch.setattr(AdoptedRing, "turn", fail)
+    transport = MemoryTransport()
+    client = start(transport, log_level="ERROR")
+
+    with caplog.at_level(logging.ERROR, "ringamp"):
+        for number in range(100, 110):
+            client.log_event(event(number)).result(5)
+        until(lambda: len(transport.events) == 11)
+        time.sleep(0.2)
+
+    assert caplog.text.count("MemoryError") == 1
+    assert client.stats().adopted == 2
+    assert good not in home.ring_ids()
+    assert bad in home.ring_ids()
+    monkeypatch.undo()
+    start(other := MemoryTransport()).log_event(event(200))
+    until(lambda: len(other.events) == 2)
+
+
+def test_a_failure_at_the_backlog_keeps_nothing_else(start, home, monkeypatch):
+    """
+    Our own events go on; the file is put back, and tried again later.
+    """
+    put(home, 3)
+    delivery = backlog_delivery.BacklogDelivery
+    send, failures = delivery._send, []
+
+    def fail(one, *args):
+        if not failures:
+            failures.append(
+                one._outlet.fill(b"", b"", max_count=1, max_bytes=1)
+            )
+            raise MemoryError
+        return send(one, *args)
+
+    monkeypatch.setattr(delivery, "_send", fail)
+    transport = MemoryTransport()
+    client = start(transport)
+
+    client.log_event(event(100)).result(5)
+    until(lambda: failures)
+    client.log_event(event(101)).result(5)
+
+    until(lambda: len(transport.events) == 5)
+    until(lambda: home.backlog.names() == [])
+
+
+def test_a_failure_at_the_end_loses_none_of_ours(start, home, monkeypatch):
+    """
+    What is left here is sent at shutdown, whatever becomes of what others
+    left.
+    """
+
+    def fail(_):
+        raise MemoryError
+
+    monkeypatch.setattr(AdoptedRing, "close", fail)
+    leave(home, [event(number) for number in range(9)])
+    transport = MemoryTransport([503])
+    client = start(transport, upload_interval_in_sec=60)
+    client.log_event(event(100))
+    until(lambda: transport.requests)
+
+    client.log_event(event(101))
+    client.shutdown(5)
+
+    assert {100, 101} <= set(numbers(transport.events))
+    assert client.stats().pending == 0
+
+
+def test_a_shutdown_puts_back_what_others_left(start, home):
+    """
+    Their events are on disk, for whoever lives longer; this process does not
+    wait for them.
+    """
+    leave(home, [event(number) for number in range(9)])
+    put(home, 3)
+    client = start(transport := Switched(), retry_timeouts=[60_000])
+    client.log_event(event(100))
+    until(lambda: transport.requests)
+    begin = time.monotonic()
+
+    client.shutdown(0.5)
+
+    assert time.monotonic() - begin < 2
+    assert transport.events == []
+    start(other := MemoryTransport()).log_event(event(200))
+    until(lambda: len(other.events) == 14)
+    assert sorted(numbers(other.events))[-3:] == [8, 100, 200]
