@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import methodcaller
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -22,6 +23,8 @@ _NAME = re.compile(
     r"(\.json|\.held)",
     re.ASCII,
 )
+
+_begins_event = methodcaller("startswith", b'{"')
 
 
 class LeaseLike(Protocol):
@@ -172,7 +175,7 @@ def read_array(data: bytes) -> list[bytes]:
         raws = msgspec.json.decode(data, type=list[msgspec.Raw])
     except ValueError as error:
         raise ValueError(f"is no JSON array ({error})") from error
-    events = [bytes(raw) for raw in raws]
-    if not events or not all(one.startswith(b'{"') for one in events):
+    events = [*map(bytes, raws)]
+    if not events or not all(map(_begins_event, events)):
         raise ValueError("holds no events")
     return events
