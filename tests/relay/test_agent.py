@@ -283,3 +283,53 @@ def test_its_repr_does_not_show_the_key(relay):
 
     assert KEY not in shown
     assert "delivered=0" in shown
+
+
+def test_a_relay_may_finish_what_there_is(worker, relay, collector, tags):
+    """
+    With patience, all that is there when it is told to stop is sent, that of
+    a worker which has just ended as well.
+    """
+    one, other = worker("one"), worker("other")
+    agent = relay()
+    agent._round()
+    one.log(2500)
+    other.log(5)
+    other.client.shutdown()
+    agent.stop(30)
+
+    assert agent.run()
+    assert sorted(tags()) == sorted(names("one", 2500) + names("other", 5))
+
+
+def test_patience_has_an_end(worker, relay, collector, clock):
+    """
+    A service that is out is tried until the time is up, and no longer.
+    """
+    collector.faults.add(Fault(status=503), times=None)
+    worker().log(5)
+    agent = relay(retry_timeouts=[100])
+    began = clock.now
+    agent.stop(10)
+
+    assert not agent.run()
+    assert 10 <= clock.now - began < 12
+    assert agent.progress().requests > 3
+
+
+def test_a_second_stop_ends_patience(worker, relay, collector, clock):
+    """
+    Whoever says it twice does not want to wait.
+    """
+    collector.faults.add(Fault(status=503), times=None)
+    worker().log(5)
+    agent = relay(retry_timeouts=[100])
+    began = clock.now
+    agent.stop(10)
+
+    def hurry():
+        if clock.now - began > 1:
+            agent.stop(10)
+
+    assert not agent.run(tell=hurry)
+    assert clock.now - began < 2

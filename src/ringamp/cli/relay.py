@@ -75,6 +75,15 @@ def relay(
             help="Send what there is and end: 0 if nothing is left, else 1.",
         ),
     ] = False,
+    drain_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="How long to go on after SIGTERM or Ctrl-C, to send what "
+            "there is: for a spool that ends with the machine. A second "
+            "signal ends it at once.",
+        ),
+    ] = 0.0,
     request_timeout_millis: Annotated[
         float, typer.Option(help="How long one request may take.")
     ] = 10_000,
@@ -110,7 +119,7 @@ def relay(
         max_spool_bytes=max_spool_bytes,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: agent.stop())
+        signal.signal(number, lambda *_: agent.stop(drain_seconds))
     is_all_sent = _run(agent, once=once)
     if once and not is_all_sent:
         raise typer.Exit(1)

@@ -90,8 +90,6 @@ class AdoptedRing:
         outlet: Of the ring.
 
     Attributes:
-        target: The position up to which it was filled when it was taken.
-
         is_busy: Whether a good deal more waited when a batch was sent.
 
         is_done: Whether nothing more will come of it. It is closed then.
@@ -103,8 +101,8 @@ class AdoptedRing:
         self._is_broken = False
         self.is_busy = False
         self.is_done = False
-        self.target = outlet.tail
         self._enter(outlet)
+        self.aim()
 
     def _enter(self, outlet: AdoptedOutlet) -> None:
         self._outlet = outlet
@@ -157,13 +155,13 @@ class AdoptedRing:
     @property
     def is_through(self) -> bool:
         """
-        Whether all that was in it when it was taken has its end, or is in
-        the backlog; of a dead process's ring, all that was in it at all.
+        Whether all that it was aimed at has its end, or is in the backlog;
+        of a dead process's ring, all that was in it at all.
         """
         if self.is_done or self._is_broken or not self.is_living:
             return self.is_done
         return (
-            self._outlet.unclaimed[0] >= self.target
+            self._outlet.unclaimed[0] >= self._target
             and self._delivery.is_empty
         )
 
@@ -172,6 +170,12 @@ class AdoptedRing:
         When something that waits may go; None where nothing waits.
         """
         return self._delivery.next_due()
+
+    def aim(self) -> None:
+        """
+        Aim at all that is in it now.
+        """
+        self._target = self._outlet.tail
 
     def look(self) -> None:
         """

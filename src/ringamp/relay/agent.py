@@ -27,8 +27,10 @@ Sleeping
 
 Stopping
 
-    `stop` only sets a flag, so a signal handler may call it. The request
-    under way is finished, everything else stays on disk.
+    `stop` only notes something, so a signal handler may call it. The request
+    under way is finished, everything else stays on disk. Where the disk ends
+    with the relay, as a pod's memory does, it is given some seconds in which
+    it sends what there is.
 """
 
 from __future__ import annotations
@@ -142,6 +144,8 @@ class RelayAgent:
         self._is_backlog_sending = False
         self._is_looking_last = False
         self._stuck_since: float | None = None
+        self._is_finishing = False
+        self._deadline: float | None = None
         envelope = Envelope(key, options)
         self._spool = Spool(path, envelope.project, options.max_spool_bytes)
         self._transport = HTTPTransport(options)
@@ -190,8 +194,7 @@ class RelayAgent:
         tell: Callable[[], None] | None = None,
     ) -> bool:
         """
-        Send, until `stop` is called; then let go of everything. Can be called
-        once.
+        Send until `stop` is called, then let go of everything. For one call.
 
         Args:
             once: Stop by itself when all that was found is sent, or when the
@@ -211,7 +214,7 @@ class RelayAgent:
                     pause = FAULT_PAUSE
                 if tell is not None:
                     tell()
-                if once and self._is_through():
+                if self._is_over(once=once):
                     break
                 if pause > 0 and not self._is_stopping:
                     self._sleep(pause)
@@ -219,11 +222,33 @@ class RelayAgent:
         finally:
             self._close()
 
-    def stop(self) -> None:
+    def stop(self, patience: float = 0.0) -> None:
         """
         End `run` soon. A signal handler may call it.
+
+        Args:
+            patience: Seconds in which what is there now is still sent. A
+                second call ends them.
         """
-        self._is_stopping = True
+        if patience > 0 and self._deadline is None:
+            self._deadline = self._clock.monotonic() + patience
+        else:
+            self._is_stopping = True
+
+    def _is_over(self, *, once: bool) -> bool:
+        """
+        Whether `run` ends by itself.
+        """
+        if self._deadline is None:
+            return once and self._is_through()
+        if self._clock.monotonic() >= self._deadline:
+            return True
+        if self._is_finishing:
+            return self._is_through()
+        self._is_finishing = True
+        self._is_looking_last = False
+        self._roster.begin_anew()
+        return False
 
     def _round(self) -> float:
         """
@@ -274,11 +299,12 @@ class RelayAgent:
 
     def _is_through(self) -> bool:
         """
-        Whether `run(once=True)` can get no further.
+        Whether all that was found is sent, or can get no further.
         """
         now = self._clock.monotonic()
         if self._makers.outage.is_on:
-            return True
+            # There may be time for another try.
+            return not self._is_finishing
         waiting = [one for one in self._roster.rings if not one.is_through]
         if waiting:
             if self._is_sending or not all(one.is_idle for one in waiting):

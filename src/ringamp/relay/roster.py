@@ -96,6 +96,14 @@ class Roster:
             dead += ring.is_read
             self.is_short = dead >= DEAD_MAX
 
+    def begin_anew(self) -> None:
+        """
+        Look again, and aim at all that is in the rings now.
+        """
+        self._scan_due = 0.0
+        for ring in self.rings:
+            ring.aim()
+
     def drop_done(self) -> None:
         """
         Forget the rings that are through.
