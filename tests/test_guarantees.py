@@ -51,6 +51,13 @@ def test_each_guarantee_names_a_test(row):
     )
 
 
+def test_tests_named_in_the_text_are_there():
+    """
+    Those that stand outside of the tables exist as well.
+    """
+    assert set(re.findall(r"`(test_\w+)`", TEXT)) <= set(THERE)
+
+
 def test_all_rows_are_read():
     """
     The four tables have some rows each.
