@@ -119,6 +119,7 @@ def answer(
     measures: Sequence[Measure],
     json_path: Path | None,
     uses: Sequence[str] = Setup.__struct_fields__,
+    **more: Any,
 ) -> None:
     """
     Measure, print the table and write the JSON.
@@ -133,9 +134,11 @@ def answer(
         json_path: Where the JSON goes, if anywhere.
 
         uses: The options that mean something for this question.
+
+        **more: Options of this question alone.
     """
     chosen = msgspec.to_builtins(setup)
-    report = Report(title, {name: chosen[name] for name in uses})
+    report = Report(title, {**{name: chosen[name] for name in uses}, **more})
     with CollectorProcess(counting=True) as collector:
         for measure in measures:
             report.gather(measure(setup, collector))

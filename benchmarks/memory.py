@@ -2,7 +2,8 @@
 """
 How much memory does an outage cost, and is every event accounted for?
 
-A process of its own logs while connections are refused (`benchmarks.outage`):
+A process of its own logs while connections are refused
+(`benchmarks.unanswered`):
 the ring fills, what no longer fits is dropped and counted. The kernel keeps
 the peak of its resident memory, so no moment is missed. Linux only.
 """
@@ -28,8 +29,8 @@ from benchmarks.harness import (
     Setup,
     answer,
 )
-from benchmarks.outage import Findings, Order
 from benchmarks.report import Figure
+from benchmarks.unanswered import Findings, Order
 from benchmarks.workload import Kind
 from ringamp import Stats
 from ringamp.collector import CollectorProcess
@@ -110,7 +111,7 @@ def send_through(order: Order) -> Findings:
     Have *order* carried out by a new process.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.outage"],
+        [sys.executable, "-m", "benchmarks.unanswered"],
         cwd=ROOT,
         input=msgspec.json.encode(order),
         stdout=subprocess.PIPE,

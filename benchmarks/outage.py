@@ -1,128 +1,350 @@
 # SPDX-License-Identifier: MIT
 """
-The process that `benchmarks.memory` looks at: it logs to a port where nobody
-answers. Reads its `Order` from stdin, prints its `Findings`.
+What does an outage cost with a spool: is anything lost, how much memory does
+it take, and how fast is it made up for?
+
+A process of its own logs at a steady rate before, in and after the outage.
+Its buffer is small, so what it logs goes to the backlog. First it logs flat
+out, which is the normal rate of delivery; the backlog's rate is what arrives
+from the first file's end to the last one's, less what is logged in that time.
+The collector only counts, so it is never what one waits for. Linux only.
 """
 
 from __future__ import annotations
 
-import gc
+import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
-from time import sleep
-from typing import Any
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import IO, Annotated, NamedTuple
 
 import msgspec
+import typer
 
-from benchmarks.harness import make_client
-from ringamp import Client, Stats, Status
+from benchmarks.environment import ROOT
+from benchmarks.harness import (
+    WAIT_SECONDS,
+    EventSizeOption,
+    EventsOption,
+    JSONOption,
+    KindOption,
+    RoundsOption,
+    Setup,
+    answer,
+)
+from benchmarks.memory import ALLOWANCE, MIB, unbalanced
+from benchmarks.outage_worker import Account, Order, Pace
+from benchmarks.report import Figure
+from benchmarks.workload import Kind
+from ringamp.collector import CollectorProcess, Fault
 
-PEAK_RESET = "5"
-"""Written to clear_refs, it makes VmHWM begin anew."""
+LOOK = 0.005
+"""Seconds between two looks at the backlog."""
 
-KIB = 1024
-WARM_STEPS = 1000
-GOODBYE = 0.5
-"""Seconds of the shutdown: nobody will answer."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of ours in it.
 
 
-class Order(msgspec.Struct, frozen=True):
+class How(str, Enum):
     """
-    What to log and where to.
+    What an outage looks like.
     """
 
-    url: str
-    event: dict[str, Any]
-    events: int
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    SILENT = "silent"
 
 
-class Findings(msgspec.Struct, frozen=True):
+FAULTS = {
+    How.UNAVAILABLE: Fault(status=503),
+    How.SILENT: Fault(status=503, delay=3600),
+}
+
+
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What was seen.
+    What was chosen for the outage.
+    """
+
+    seconds: float
+    rate: int
+    how: How
+    buffer: int
+    timeout: float
+
+
+class Drain(NamedTuple):
+    """
+    How the backlog was sent.
 
     Attributes:
-        idle: Resident bytes after init and one event.
+        files: How many there were at most.
 
-        peak: The most there were while logging.
+        wait: Seconds from the end of the outage to the first file's end.
 
-        refused: Receipts that said DROPPED.
+        seconds: From there to the end of the last one.
 
-        before: The counts before the shutdown.
-
-        after: The counts after it.
-
-        buffer_bytes: The option.
+        arrived: Events that arrived meanwhile, new ones among them.
     """
 
-    idle: int
-    peak: int
-    refused: int
-    before: Stats
-    after: Stats
-    buffer_bytes: int
+    files: int
+    wait: float
+    seconds: float
+    arrived: int
 
 
-def log_through(order: Order) -> Findings:
+def measure(
+    setup: Setup, outage: Outage, collector: CollectorProcess
+) -> Iterator[Figure]:
     """
-    Carry *order* out.
+    Send a process through an outage.
     """
-    client = make_client("outage", order.url)
-    warm_up(client, order.event)
-    gc.collect()
-    idle = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text(PEAK_RESET)
+    under = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="ringamp-outage-", dir=under) as directory:
+        order = Order(
+            url=collector.url,
+            spool_dir=directory,
+            buffer_bytes=outage.buffer * MIB,
+            request_timeout_millis=int(outage.timeout * 1000),
+            event=setup.make_event(),
+            events=setup.events,
+            rounds=setup.rounds,
+            rate=outage.rate,
+        )
+        before = collector.summary().accepted
+        pace, drain, account = go_through(order, outage, collector)
+        arrived = collector.summary().accepted - before - pace.delivered
+        left = [str(path) for path in files_of(Path(directory))]
+    if left:
+        raise RuntimeError(f"the run is void, files are left: {left}")
+    yield from figures(outage, pace, drain, account, arrived)
 
-    log_event, dropped = client.log_event, Status.DROPPED
-    refused = 0
-    for _ in range(order.events - 1):
-        if log_event(order.event).status is dropped:
-            refused += 1
 
-    peak = resident("VmHWM")
-    before = client.stats()
-    client.shutdown(GOODBYE)
-    return Findings(
-        idle,
-        peak,
-        refused,
-        before,
-        client.stats(),
-        client.options.buffer_bytes,
+def go_through(
+    order: Order, outage: Outage, collector: CollectorProcess
+) -> tuple[Pace, Drain, Account]:
+    """
+    Start the process, cut it off, and watch it make up for that.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.outage_worker"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as worker:
+        told, asked = worker.stdout, worker.stdin
+        if told is None or asked is None:
+            raise RuntimeError("the worker has no pipes")
+        asked.write(msgspec.json.encode(order) + b"\n")
+        asked.flush()
+        pace = msgspec.json.decode(read_line(told), type=Pace)
+        sleep(1)
+        cut_off(outage, collector)
+        drain = watch(Path(order.spool_dir), collector)
+        asked.close()
+        account = msgspec.json.decode(read_line(told), type=Account)
+    return pace, drain, account
+
+
+def read_line(told: IO[bytes]) -> bytes:
+    """
+    Read what the worker says.
+
+    Raises:
+        RuntimeError: It ended without a word.
+    """
+    line = told.readline()
+    if not line:
+        raise RuntimeError("the worker failed; its words are on stderr")
+    return line
+
+
+def cut_off(outage: Outage, collector: CollectorProcess) -> None:
+    """
+    Be out for as long as was chosen.
+    """
+    fault = FAULTS.get(outage.how)
+    if fault is None:
+        collector.add_fault(Fault(refuse=outage.seconds))
+        sleep(outage.seconds)
+        # Begins with a request, a moment after it was planned.
+        wait_for(lambda: can_be_asked(collector))
+        return
+    collector.add_fault(fault, None)
+    sleep(outage.seconds)
+    collector.clear_faults()
+
+
+def can_be_asked(collector: CollectorProcess) -> bool:
+    """
+    Whether the collector listens.
+    """
+    try:
+        collector.summary()
+    except ConnectionError:
+        return False
+    return True
+
+
+def watch(directory: Path, collector: CollectorProcess) -> Drain:
+    """
+    Wait until the backlog is empty.
+    """
+    began = monotonic()
+    most = len(backlog_of(directory))
+    if not most:
+        raise RuntimeError("the run is void, nothing went to the backlog")
+
+    def has_begun() -> bool:
+        nonlocal most
+        count = len(backlog_of(directory))
+        most = max(most, count)
+        return count < most
+
+    wait_for(has_begun)
+    first, before = monotonic(), collector.summary().accepted
+    wait_for(lambda: not backlog_of(directory))
+    last, after = monotonic(), collector.summary().accepted
+    return Drain(most, first - began, last - first, after - before)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """
+    Look again and again.
+
+    Raises:
+        RuntimeError: It took too long.
+    """
+    give_up = monotonic() + WAIT_SECONDS
+    while not condition():
+        if monotonic() > give_up:
+            raise RuntimeError("the backlog was not sent in time")
+        sleep(LOOK)
+
+
+def backlog_of(directory: Path) -> list[str]:
+    """
+    The files of the backlog.
+    """
+    return [path.name for path in files_of(directory) if ".json" in path.name]
+
+
+def files_of(directory: Path) -> list[Path]:
+    """
+    All files of a spool.
+    """
+    return [path for path in directory.glob("*/*/*") if path.is_file()]
+
+
+def figures(
+    outage: Outage, pace: Pace, drain: Drain, account: Account, arrived: int
+) -> Iterator[Figure]:
+    """
+    Put the figures together.
+    """
+    stats = account.stats
+    outcome = f"{account.queued:,} accepted, {arrived:,} arrived"
+    yield Figure(
+        key="backlog_lost",
+        label=f"lost in an outage of {outage.seconds:g} s ({outage.how.value})"
+        f" at {outage.rate:,} events/s",
+        value=max(0, account.queued - arrived),
+        unit="events",
+        bar=0,
+        detail=outcome,
+    )
+    yield Figure(
+        key="backlog_doubled",
+        label="doubled in the same",
+        value=max(0, arrived - account.queued),
+        unit="events",
+        bar=0,
+        detail=f"{stats.requests:,} requests, {drain.files:,} files",
+    )
+    yield Figure(
+        key="backlog_miscounted",
+        label="miscounted in the same",
+        value=unbalanced(stats)
+        + abs(stats.logged - account.queued - account.refused)
+        + abs(account.refused - stats.dropped),
+        unit="events",
+        bar=0,
+        detail=f"{stats.recovered:,} went over the disk, "
+        f"{account.refused:,} found no room in the ring",
+    )
+    yield Figure(
+        key="backlog_memory",
+        label="peak memory over idle, mapped files included",
+        value=(account.peak - account.idle) / MIB,
+        unit="MiB",
+        bar=outage.buffer + ALLOWANCE / MIB,
+        detail=f"idle {account.idle / MIB:.1f}, peak "
+        f"{account.peak / MIB:.1f}, buffer {outage.buffer} MiB",
+    )
+    old = drain.arrived / drain.seconds - outage.rate
+    yield Figure(
+        key="backlog_drain",
+        label="afterwards: the backlog's events/s / normal rate",
+        value=old / pace.rate,
+        bar=0.5,
+        wants_more=True,
+        detail=f"{old:,.0f} / {pace.rate:,.0f} events/s, while "
+        f"{outage.rate:,} new ones came; began after {drain.wait:.1f} s, "
+        f"took {drain.seconds:.1f} s",
     )
 
 
-def warm_up(client: Client, event: dict[str, Any]) -> None:
-    """
-    Log one event and wait until it was refused a connection.
-
-    Raises:
-        RuntimeError: It never was.
-    """
-    client.log_event(event)
-    for _ in range(WARM_STEPS):
-        if client.stats().requests:
-            return
-        sleep(0.01)
-    raise RuntimeError("no request was made")
-
-
-def resident(name: str) -> int:
-    """
-    The bytes that /proc/self/status has under *name*.
-    """
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * KIB
-    raise RuntimeError(f"/proc/self/status has no {name}")
+SecondsOption = Annotated[
+    float, typer.Option("--seconds", min=1, help="How long it is out.")
+]
+RateOption = Annotated[
+    int, typer.Option("--rate", min=1, help="Events logged a second.")
+]
+HowOption = Annotated[
+    How, typer.Option("--how", help="What the outage looks like.")
+]
+BufferOption = Annotated[
+    int, typer.Option("--buffer", min=1, help="MiB of the ring.")
+]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", help="Seconds a request may take.")
+]
 
 
-def main() -> None:
+def main(
+    *,
+    seconds: SecondsOption = 60,
+    rate: RateOption = 20_000,
+    how: HowOption = How.REFUSED,
+    buffer: BufferOption = 2,
+    timeout: TimeoutOption = 10,
+    events: EventsOption = 200_000,
+    event: KindOption = Kind.TYPICAL,
+    event_size: EventSizeOption = 0,
+    rounds: RoundsOption = 5,
+    json: JSONOption = None,
+) -> None:
     """
-    Serve one order.
+    What does an outage cost with a spool, and how fast is it made up for?
     """
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    sys.stdout.buffer.write(msgspec.json.encode(log_through(order)))
+    setup = Setup(
+        events=events, event=event, event_size=event_size, rounds=rounds
+    )
+    outage = Outage(
+        seconds=seconds, rate=rate, how=how, buffer=buffer, timeout=timeout
+    )
+    answer(
+        "An outage with a spool",
+        setup,
+        [lambda setup, collector: measure(setup, outage, collector)],
+        json,
+        ("events", "event", "event_size", "rounds"),
+        **msgspec.to_builtins(outage),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

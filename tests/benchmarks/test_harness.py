@@ -18,8 +18,8 @@ from benchmarks.harness import (
     ratio,
 )
 from benchmarks.memory import miscounted
-from benchmarks.outage import Findings
 from benchmarks.report import Figure, Report, shown
+from benchmarks.unanswered import Findings
 from benchmarks.workload import Kind, json_bytes, make_event, make_struct
 from ringamp import Stats
 
