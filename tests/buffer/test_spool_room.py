@@ -198,3 +198,14 @@ def test_what_cannot_be_opened_now_is_told(spool):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     spool.open_ring(mine).close()
+
+
+def test_a_system_that_allocates_nothing_ahead(spool, monkeypatch):
+    """
+    As macOS: it is refused in words, so that the client goes on in memory.
+    """
+    monkeypatch.delattr(os, "posix_fallocate")
+
+    with pytest.raises(SpoolError, match="no blocks ahead"):
+        make_ring(spool, 1 << 16)
+    assert spool.rings.names() == []

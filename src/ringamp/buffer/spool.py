@@ -212,6 +212,11 @@ class Spool:
             SpoolError: There is no room for the smallest ring.
             OSError: The system refused.
         """
+        if not hasattr(os, "posix_fallocate"):
+            raise SpoolError(
+                f"{self.rings.path}: this system (as macOS) allocates no "
+                "blocks ahead, so a full disk would be a SIGBUS",
+            )
         allowed = self.rings.free_bytes() // SHARE
         while HEADER_SIZE + capacity > allowed:
             capacity //= 2
