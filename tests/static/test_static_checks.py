@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROSE = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+PROSE = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs"]
 FOLDERS = ["src", "native", "tests", "benchmarks", "examples"]
 
 CHECKS = {
