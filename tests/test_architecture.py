@@ -85,13 +85,14 @@ OWNERS = {
     "http": {"transport/http"},
     "urllib3": {"transport/http", "transport/connections"},
     "queue": {"transport/connections"},
-    "_thread": {"flusher/loop"},
+    "_thread": {"flusher/loop", "flusher/threads"},
     # Locks; threads are started by `_thread` alone, see below.
     "threading": {
         "client",
         "flusher/exchange",
         "flusher/loop",
         "flusher/outcomes",
+        "flusher/threads",
         "session",
     },
     "asyncio": {"flusher/outcomes"},

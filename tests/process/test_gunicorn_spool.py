@@ -206,6 +206,27 @@ def test_scenario_14_a_worker_that_is_stuck_in_c(
     assert spool.files() == []
 
 
+@pytest.mark.parametrize("worker_class", ["sync", "gevent"])
+def test_scenario_21_a_master_with_greenlets(
+    collector, spool, serve, worker_class
+):
+    """
+    An application that puts gevent in place while a master loads it, and logs
+    there: the master's flusher is a greenlet, which every fork copies.
+    """
+    with serve(
+        worker_class, "--preload", AT_IMPORT="master", PATCH="gevent"
+    ) as site:
+        site.ask_all(40)
+        run = stop(site)
+
+    assert (run.code, run.hung) == (0, False)
+    assert not runner.blames_us(run)
+    assert collector.took_once(("r", site.asked), ("master", 10))
+    assert collector.summary().duplicates == 0
+    assert spool.files() == []
+
+
 @pytest.mark.parametrize("harm", ["/kill", "/segfault"])
 def test_scenario_4_a_worker_that_dies_in_a_request(
     collector, spool, serve, harm

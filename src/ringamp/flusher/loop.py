@@ -9,15 +9,8 @@ Whose turn it is
     first push that finds nobody to wake, so a server's master that loads the
     application and logs nothing has no thread.
 
-    It is started through `_thread` and not `threading`: a child may be forked
-    by C code that runs none of Python's fork hooks, at a moment when another
-    thread of the parent held the lock inside `threading`, which then stays
-    locked for ever in the child.
-
-    Where gevent or eventlet has patched the interpreter it is a greenlet. It
-    must sleep on locks of the same kind, since a real lock would stop all
-    greenlets; so both locks are made when it is started, and not before: the
-    patch may come between `init` and the first event.
+    What kind of thread it is turns out when it is started (threads.py), and
+    its locks are made then.
 
 Sleeping
 
@@ -46,12 +39,14 @@ import _thread
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from ringamp.bindings import generation
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.salvage import Salvage
+from ringamp.flusher.threads import kind_here
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.status import Response, Status
@@ -84,12 +79,6 @@ FAULT = Response(
     Status.DROPPED,
     error="an internal error of ringamp; the log has it",
 )
-
-
-def _locked() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
 
 
 class Flusher:
@@ -140,8 +129,10 @@ class Flusher:
         self._max_events = options.max_events
         self._interval = options.upload_interval_in_sec
         self._max_cached = options.max_cached_events
-        self._bell = _locked()
-        self._ended = threading.Lock()
+        # Of no use before there is a thread, but for who starts it.
+        self._bell: Any = threading.Lock()
+        self._bell.acquire()
+        self._ended: Any = threading.Lock()
         self._started = False
         self._thread: int | None = None
         self._stopping = False
@@ -216,7 +207,7 @@ class Flusher:
         if self._ended.acquire(timeout=left):
             return True
         self._interrupt()
-        return self._ended.acquire(timeout=GRACE)
+        return bool(self._ended.acquire(timeout=GRACE))
 
     def _ring_bell(self) -> None:
         try:
@@ -232,11 +223,12 @@ class Flusher:
         """
         if not self._ended.acquire(blocking=False):
             return
-        self._bell, self._ended = _locked(), _locked()
+        kind = kind_here()
+        self._bell, self._ended = kind.make_locked(), kind.make_locked()
         self._begin()
         self._started = True
         try:
-            self._thread = _thread.start_new_thread(self._run, ())
+            kind.start(self._run, ())
         except RuntimeError as error:
             # At interpreter exit, or at the limit of threads. The exit flush
             # sends what is in the ring; until then, try again now and then.

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""
+What a flusher runs as.
+
+A thread; where gevent or eventlet has patched the interpreter, a greenlet.
+That sleeps on locks of its own kind, since a real lock would stop all
+greenlets. The patch may come between `init` and the first event, so it is
+asked for when the flusher is started.
+
+A greenlet goes on when its thread runs the loop of greenlets. That is certain
+of the main thread alone: one of gevent's pool, which may be the first to log
+an event, runs none, and ends when it likes. Then the flusher is a real thread
+beside the greenlets.
+
+Threads are started through `_thread` and not `threading`: a child may be
+forked by C code that runs none of Python's fork hooks, at a moment when
+another thread of the parent held the lock inside `threading`, which then
+stays locked for ever in the child.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Kind(NamedTuple):
+    """
+    How one kind of thread is started, and made to sleep.
+
+    Attributes:
+        start: Starts one, as `_thread.start_new_thread`.
+
+        make_lock: Makes a lock that it may sleep on.
+    """
+
+    start: Callable[[Callable[[], None], tuple[()]], object]
+    make_lock: Callable[[], Any]
+
+    def make_locked(self) -> Any:
+        """
+        Make a lock that is held.
+        """
+        lock = self.make_lock()
+        lock.acquire()
+        return lock
+
+
+def _ask_gevent(monkey: Any) -> Kind | None:
+    if not monkey.is_module_patched("_thread"):
+        return None
+    names = ["start_new_thread", "allocate_lock"]
+    return Kind(*monkey.get_original("_thread", names))
+
+
+def _ask_eventlet(patcher: Any) -> Kind | None:
+    if not patcher.is_monkey_patched("thread"):
+        return None
+    module = patcher.original("_thread")
+    return Kind(module.start_new_thread, module.allocate_lock)
+
+
+_PATCHERS: dict[str, Callable[[Any], Kind | None]] = {
+    "gevent.monkey": _ask_gevent,
+    "eventlet.patcher": _ask_eventlet,
+}
+"""
+Modules of those that patch, and what they have put aside; None where they
+have patched nothing.
+"""
+
+
+def kind_here() -> Kind:
+    """
+    What a flusher is to be that the calling thread starts.
+    """
+    if threading.main_thread().native_id != threading.get_native_id():
+        for name, ask in _PATCHERS.items():
+            module = sys.modules.get(name)
+            kind = None if module is None else ask(module)
+            if kind is not None:
+                return kind
+    return Kind(_thread.start_new_thread, threading.Lock)
