@@ -34,6 +34,7 @@ class Books:
         self.summary = process.summary
         self.requests = process.requests
         self.add_fault = process.add_fault
+        self.clear_faults = process.clear_faults
 
     def events(self):
         """
@@ -66,7 +67,7 @@ class Books:
         )
         events = self.events()
         insert_ids = {event["insert_id"] for event in events}
-        tags = self.tags()
+        tags = Counter(event["event_properties"]["tag"] for event in events)
         assert tags - expected == Counter(), "nobody logged these"
         assert expected - tags == Counter(), "these are missing"
         return len(insert_ids) == len(events)

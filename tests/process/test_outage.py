@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""
+The service is out while events are logged: with a spool nothing is lost, and
+memory stays bounded.
+
+RINGAMP_OUTAGE says for how many seconds. How fast the backlog is sent
+afterwards is measured by `benchmarks.outage`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import time
+
+import pytest
+import runner
+
+from ringamp.collector import Fault
+
+pytestmark = pytest.mark.process
+
+SECONDS = float(os.environ.get("RINGAMP_OUTAGE", "6"))
+
+RING = 2 << 20
+ALLOWANCE = 16 << 20
+SOON = 60
+"""Seconds within which what is on disk is sent again: an outage's pauses grow
+to 30."""
+
+OUTAGES = {
+    "refused": None,
+    "unavailable": Fault(status=503),
+    "silent": Fault(status=503, delay=3600),
+}
+
+
+class Steady:
+    """
+    The program that logs, and what it logged so far.
+
+    Args:
+        directory: For the file of its count.
+
+        name: Of its events.
+
+        rate: Events a second.
+
+        url: The collector's.
+
+        **options: Of its client.
+    """
+
+    def __init__(self, directory, name, rate, url, **options):
+        self.name = name
+        self._count = directory / f"{name}.count"
+        self._count.write_bytes(bytes(8))
+        self.program = runner.start(
+            runner.HERE / "steady.py",
+            *(name, rate, self._count, json.dumps(options)),
+            url=url,
+            stdin=True,
+        )
+
+    @property
+    def accepted(self):
+        """
+        How many events its receipts said were queued.
+        """
+        return struct.unpack("=Q", self._count.read_bytes())[0]
+
+    def end(self, patience=10):
+        """
+        Have it shut down; return what it tells.
+        """
+        self.program.say(patience)
+        run = self.program.wait(patience + 10)
+        assert (run.code, run.hung, run.err) == (0, False, "")
+        return run.the()
+
+    def kill(self):
+        """
+        Kill it; return what must arrive, and what may.
+        """
+        self.program.process.send_signal(signal.SIGKILL)
+        assert self.program.wait(5).code == -signal.SIGKILL
+
+
+@pytest.fixture
+def start(tmp_path, collector):
+    """
+    Start programs that log; kill them at the end.
+    """
+    started = []
+
+    def start_one(name, rate, **options):
+        one = Steady(tmp_path, name, rate, collector.url, **options)
+        started.append(one.program)
+        return one
+
+    yield start_one
+    for program in started:
+        program.kill()
+
+
+def begin_outage(collector, how, seconds):
+    """
+    Have the service go.
+    """
+    fault = OUTAGES[how]
+    if fault is None:
+        collector.add_fault(Fault(refuse=seconds))
+    else:
+        collector.add_fault(fault, times=None)
+
+
+def end_outage(collector, how):
+    """
+    Have it come back.
+    """
+    if OUTAGES[how] is None:
+        runner.wait_until(lambda: can_be_asked(collector))
+    else:
+        collector.clear_faults()
+
+
+def can_be_asked(collector):
+    """
+    Say whether the collector listens.
+    """
+    try:
+        collector.summary()
+    except ConnectionError:
+        return False
+    return True
+
+
+def backlog(spool):
+    """
+    Name the files of the backlog.
+    """
+    return [name for name in spool.files() if "/backlog/" in name]
+
+
+def check_balance(told):
+    """
+    See that every event has its place in the counts.
+    """
+    stats = told["stats"]
+    assert stats["logged"] == told["accepted"] + told["refused"]
+    assert stats["logged"] == (
+        stats["delivered"]
+        + stats["rejected"]
+        + stats["dropped"]
+        + stats["pending"]
+    )
+
+
+@pytest.mark.timeout(120 + 4 * SECONDS)
+@pytest.mark.parametrize(
+    ("how", "rate"),
+    [
+        ("refused", 20_000),
+        ("unavailable", 3000),
+        ("silent", 2000),
+    ],
+)
+def test_an_outage_loses_and_doubles_nothing(
+    collector, spool, start, how, rate
+):
+    """
+    What the ring does not hold goes to the disk, and all of it arrives once
+    the service is back, while events go on; each once. Memory stays below
+    the buffer and 16 MiB.
+    """
+    steady = start(
+        *("e", rate),
+        **spool.options(buffer_bytes=RING, request_timeout_millis=1000),
+    )
+    assert runner.wait_until(lambda: steady.accepted > rate // 2)
+    begin_outage(collector, how, SECONDS)
+    time.sleep(SECONDS)
+    assert backlog(spool), "the ring held it all"
+    end_outage(collector, how)
+    assert runner.wait_until(lambda: not backlog(spool), SOON)
+
+    told = steady.end()
+
+    check_balance(told)
+    assert told["refused"] == told["stats"]["dropped"] == 0
+    assert told["peak"] - told["idle"] < RING + ALLOWANCE
+    assert told["recovered"] == told["stats"]["pending"] > 0
+    assert collector.took_once(("e", told["accepted"]))
+    assert not spool.files()
+    print(f"{how}, {rate}/s, {SECONDS:g} s: {told}")
+
+
+@pytest.mark.parametrize("ends", ["shuts down", "is killed"])
+def test_an_outage_outlives_a_process(collector, spool, start, ends):
+    """
+    What a process could not send is sent by the next, whether the first shut
+    down in the middle of the outage or was killed.
+    """
+    options = spool.options(buffer_bytes=1 << 18, retry_timeouts=[50, 50])
+    begin_outage(collector, "unavailable", 0)
+    first = start("first", 2000, **options)
+    assert runner.wait_until(lambda: len(backlog(spool)) > 2)
+    if ends == "is killed":
+        first.kill()
+    else:
+        left = first.end(patience=0.5)
+        check_balance(left)
+        assert left["stats"]["dropped"] == 0
+        assert left["stats"]["pending"] == left["accepted"]
+    second = start("second", 500, **options)
+    assert runner.wait_until(lambda: second.accepted > 500)
+    end_outage(collector, "unavailable")
+    assert runner.wait_until(lambda: not backlog(spool), SOON)
+    told = second.end()
+
+    check_balance(told)
+    tags = collector.tags()
+    accepted = first.accepted
+    # One may have been under way when it was killed.
+    accepted += f"first-{accepted}" in tags and ends == "is killed"
+    assert collector.took_once(
+        ("first", accepted), ("second", told["accepted"])
+    )
+    assert not spool.files()
