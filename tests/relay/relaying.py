@@ -100,6 +100,13 @@ class Worker:
         """
         self.bytes(position, 2)[:] = whole
 
+    def spoil_header(self):
+        """
+        Make the checksum of its header wrong.
+        """
+        checksum = self.header(4092, 1)
+        checksum[0] = bytes([checksum[0][0] ^ 1])
+
     def bytes(self, position, length):
         """
         What lies in the ring there, for reading and writing.

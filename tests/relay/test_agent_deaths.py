@@ -273,3 +273,50 @@ def test_the_next_relay_goes_on_where_one_died(
     assert sorted(tags()) == sorted(names("w", 9))
     assert files("backlog") == []
     assert one.client.stats().pending == (3 if held else 0)
+
+
+def test_held_events_of_a_dead_ring_keep_their_lane(
+    worker, relay, collector, *, clock, tags, files
+):
+    """
+    What waits for a throttled id when its process has died waits on, and is
+    sent when it may be.
+    """
+    collector.faults.add(Fault(users=("throttled",)))
+    one = worker()
+    one.log(3, user_id="throttled")
+    one.die()
+    agent = relay()
+    for _ in range(5):
+        agent._round()
+        clock.now += 1
+    held = files("backlog")
+    clock.now += 30
+
+    assert agent.run(once=True)
+    assert [name.endswith(".held") for name in held] == [True]
+    assert collector.ledger.summary().requests == 2
+    assert sorted(tags()) == names("w", 3)
+    assert files("backlog") == files("rings") == []
+
+
+def test_held_events_of_a_spoilt_ring_are_sent(
+    worker, relay, collector, *, clock, tags, files
+):
+    """
+    The backlog has them as soon as their ring is given up.
+    """
+    collector.faults.add(Fault(users=("throttled",)))
+    one = worker()
+    one.log(3, user_id="throttled")
+    agent = relay()
+    agent._round()
+    at = one.client._session.ring.tail
+    one.log(1, first=3)
+    one.bytes(at, 8)[:] = b"\xff" * 8
+    for _ in range(5):
+        agent._round()
+        clock.now += 1
+
+    assert sorted(tags()) == names("w", 3)
+    assert files("backlog") == []

@@ -210,3 +210,75 @@ def test_backlog_and_rings_share_the_requests(
 
     assert count >= 3
     assert agent.progress().requests - before == 6
+
+
+def test_a_ring_that_fills_before_a_retry_is_relieved(
+    worker, relay, collector, *, clock, files
+):
+    """
+    Its first batch waits for its time, and new events need the room.
+    """
+    collector.faults.add(Fault(status=503))
+    one = worker()
+    one.log(10)
+    agent = relay(retry_timeouts=[60_000])
+    agent._round()
+    for start in range(0, 2000, 200):
+        one.log(200, first=start, event_properties={"tag": "", "x": PAYLOAD})
+        agent._round()
+        clock.now += 0.1
+
+    assert one.client.stats().dropped == 0
+    assert files("backlog")
+    clock.now += 60
+    assert agent.run(once=True)
+    assert collector.ledger.summary().accepted == 2010
+
+
+def test_a_full_ring_that_is_stuck_does_not_keep_the_backlog(
+    worker, relay, collector, *, clock, files
+):
+    """
+    A producer that has stopped in a push: there is nothing to send of its
+    ring, and so no hurry.
+    """
+    gone = worker("gone", retry_timeouts=[], delivery="thread")
+    collector.faults.add(Fault(status=503))
+    gone.log(5)
+    gone.client.flush().result(5)
+    gone.client.shutdown()
+    stuck = worker("stuck")
+    stuck.log(1)
+    stuck.tear(0)
+    stuck.log(800, event_properties={"tag": "", "x": PAYLOAD})
+    agent = relay()
+
+    for _ in range(5):
+        agent._round()
+        clock.now += 1
+
+    assert agent.progress().delivered == 5
+    assert files("backlog") == []
+
+
+def test_once_sends_what_came_to_the_backlog_meanwhile(
+    worker, relay, collector, *, clock, files
+):
+    """
+    The backlog is looked at a last time when all rings are through.
+    """
+    collector.faults.add(Fault(status=503))
+    one = worker()
+    one.log(1)
+    agent = relay(retry_timeouts=[500])
+    agent._round()
+    agent._round()
+    agent._spool.backlog.put(
+        [b'{"event_type":"x","user_id":"datamonster"}'],
+        now_ms=1,
+        owner=one.ring_id,
+        min_id_length=5,
+    )
+
+    assert agent.run(once=True)
+    assert collector.ledger.summary().accepted == 2

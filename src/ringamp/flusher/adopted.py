@@ -260,10 +260,6 @@ class AdoptedRing:
         if outlet.used == 0:
             self.close()
             return
-        start, end = outlet.unclaimed
-        if not self._is_broken and end - outlet.used != start:
-            # The room of something is still taken.
-            return
         orphan = self._makers.readopt(outlet)
         if orphan is None:
             self.is_done = True

@@ -333,7 +333,6 @@ class RelayAgent:
             backlog
             or self._makers.outage.is_on
             or self._makers.failures
-            or self._roster.is_short
             or any(not ring.is_through for ring in self._roster.rings)
         )
 
