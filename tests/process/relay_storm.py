@@ -41,6 +41,7 @@ from ringamp.bindings import HEADER_SIZE, ffi
 from ringamp.collector import LENIENT, CollectorProcess, Fault
 from ringamp.options import Options
 from ringamp.relay import RelayAgent
+from ringamp.retry import ordered
 
 PRODUCERS = 8
 SLOTS = 4096
@@ -49,7 +50,12 @@ SLOTS = 4096
 STOP = 8 * (SLOTS - 1)
 """Where the producers are told to stop."""
 
+THROTTLED = "throttled@example.com"
+HOLD = 0.2
+"""Seconds instead of 30, so that held events travel as well."""
+
 WEATHER = (
+    (Fault(users=(THROTTLED,)), 0.1),
     (Fault(status=500), 0.03),
     (Fault(reset="before"), 0.02),
     (Fault(reset="after"), 0.03),
@@ -100,7 +106,10 @@ class Storm:
         Log one event and note that it was accepted.
         """
         number = self.count(slot)
-        receipt = client.log_event(workload.event(f"{name}-{number}"))
+        event = workload.event(f"{name}-{number}")
+        if number % 10 == 0:
+            event["user_id"] = THROTTLED
+        receipt = client.log_event(event)
         assert receipt.status == "queued", receipt
         self.shared[8 * slot : 8 * slot + 8] = (number + 1).to_bytes(
             8, "little"
@@ -273,6 +282,7 @@ def main():
         "--seed", type=int, default=random.SystemRandom().getrandbits(32)
     )
     given = parser.parse_args()
+    ordered.HOLD = HOLD
     print(f"seed {given.seed}", flush=True)
     storm = Storm(given.kills, given.seed)
     began = time.monotonic()
