@@ -83,7 +83,9 @@ class Storm:
         self.slot = PRODUCERS
         self.url = ""
         self.deaths = Counter()
-        self.touched = 0
+        self.current = None
+        self.is_told = False
+        signal.signal(signal.SIGTERM, self.tell)
 
     # -- Those who log ---------------------------------------------------
 
@@ -185,9 +187,18 @@ class Storm:
         """
         Be a relay.
         """
-        agent = self.agent()
-        signal.signal(signal.SIGTERM, lambda *_: agent.stop())
-        agent.run()
+        self.current = self.agent()
+        if not self.is_told:
+            self.current.run()
+
+    def tell(self, *_):
+        """
+        End the relay of this process, if it has one by now. The handler is
+        there before the fork: a relay may be told before it is made.
+        """
+        self.is_told = True
+        if self.current is not None:
+            self.current.stop()
 
     # -- The run ---------------------------------------------------------
 
