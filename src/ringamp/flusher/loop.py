@@ -44,6 +44,7 @@ from typing import Any
 from ringamp.bindings import generation
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
+from ringamp.errors import NativeError
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.salvage import Salvage
 from ringamp.flusher.threads import kind_here
@@ -414,6 +415,16 @@ class Flusher:
         self._delivery.give_up(TOO_LATE)
 
     def _send_until(self, deadline: float) -> None:
+        """
+        Send what can be sent. Of a ring whose file somebody has written over
+        nothing can; it is left to whoever repairs it.
+        """
+        try:
+            self._send_rest(deadline)
+        except NativeError as error:
+            log(logging.CRITICAL, "broken", "cannot send any more: %s", error)
+
+    def _send_rest(self, deadline: float) -> None:
         while True:
             left = deadline - self._clock.monotonic()
             if left <= 0:
