@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import ringamp
+from ringamp.relay import Progress, RelayAgent
 
 version: str = ringamp.__version__
 
@@ -195,6 +196,15 @@ client = ringamp.init(
     on_delivery=told,
     on_retry=again,
 )
+
+
+# -- The relay -------------------------------------------------------------
+
+agent = RelayAgent("API_KEY", ringamp.Options.build(spool_dir="auto"))
+progress: Progress = agent.progress()
+rings: int = progress.living + progress.dead
+agent.stop(patience=1.0)
+is_all_sent: bool = agent.run(once=True, tell=lambda: None)
 
 
 # -- Errors and the end ----------------------------------------------------

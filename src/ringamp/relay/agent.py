@@ -241,7 +241,7 @@ class RelayAgent:
         """
         if self._deadline is None:
             return once and self._is_through()
-        if self._clock.monotonic() >= self._deadline:
+        if self._is_late():
             return True
         if self._is_finishing:
             return self._is_through()
@@ -250,6 +250,15 @@ class RelayAgent:
         self._roster.begin_anew()
         return False
 
+    def _is_late(self) -> bool:
+        """
+        Whether the time that `stop` gave is over.
+        """
+        return (
+            self._deadline is not None
+            and self._clock.monotonic() >= self._deadline
+        )
+
     def _round(self) -> float:
         """
         Give each ring its turn; return the seconds to wait then.
@@ -257,7 +266,7 @@ class RelayAgent:
         self._roster.scan(self._clock.monotonic())
         self._is_sending = self._is_backlog_sending = is_busy = False
         for ring in self._roster.rings:
-            if self._is_stopping:
+            if self._is_stopping or self._is_late():
                 return 0.0
             if self._turn_to(ring):
                 self._is_sending = True
@@ -353,7 +362,6 @@ class RelayAgent:
             self._backlog.close()
             self._roster.close()
         finally:
-            # Closes nothing that is locked: those files end with the process.
             self._spool.close()
             self._transport.close()
 
