@@ -60,8 +60,9 @@
  * Longer gaps than RA_VOID_MAX are several voids in a row.
  *
  * A record is valid if and only if its state is RA_READY, its stamp is
- * ra_stamp(position), its span ends at or before both the tail and the end
- * of the lap, and, with RA_CHECKED, its crc is right.
+ * ra_stamp(position), the 16 bits between stamp and flags are 0, its length
+ * is not 0, its span ends at or before both the tail and the end of the lap,
+ * and, with RA_CHECKED, its crc is right.
  */
 #ifndef RINGAMP_REGION_H
 #define RINGAMP_REGION_H
