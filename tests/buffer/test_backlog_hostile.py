@@ -33,6 +33,7 @@ from shelves import (
 
 from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.folder import Folder
+from ringamp.buffer.shelved import SEAL_LENGTH
 from ringamp.errors import SpoolError
 
 
@@ -86,6 +87,8 @@ NO_BATCH = {
     "deep": b"[" * 200_000,
     "deep event": b'[{"n":' + b"[" * 200_000,
     "NaN": b'[{"n":NaN}]',
+    "some white space": b'[{"n":1}] ',
+    "a wrong checksum": b'[{"n":1}]' + b" " * 16,
 }
 """Files that no backlog has written."""
 
@@ -232,7 +235,7 @@ def test_a_file_over_the_limit_is_set_aside(backlog):
     """
     The limit itself is allowed.
     """
-    size = len(b"[" + b",".join(EVENTS) + b"]")
+    size = len(b"[" + b",".join(EVENTS) + b"]") + SEAL_LENGTH
     name = put(backlog)
 
     backlog.take(name, size).close()

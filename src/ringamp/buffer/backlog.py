@@ -8,8 +8,9 @@ Batches on disk that could not be sent yet: one file each, oldest first.
     <the same>.json.bad                                no batch; left for you
 
 A file is one JSON array of events, byte for byte as they are sent, so an
-event has the same insert_id however often and by whomever it is sent. *owner*
-is the text of the ring the events left, *n* counts.
+event has the same insert_id however often and by whomever it is sent. Behind
+it a checksum stands in white space. *owner* is the text of the ring the
+events left, *n* counts.
 
 Who may do what:
     Whoever has the lease on a .json file (its byte 1) may send, rewrite or

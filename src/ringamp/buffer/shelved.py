@@ -13,10 +13,17 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from ringamp.bindings import lib
 from ringamp.buffer.folder import TEMPORARY, Folder
 
 READY = ".json"
 HELD = ".held"
+
+WHITE = b" \t\n\r"
+"""What JSON calls white space: four digits of a checksum."""
+
+SEAL_LENGTH = 16
+"""Digits of 32 bits."""
 
 _NAME = re.compile(
     r"(\d{13})-([0-9a-v]{26})-(0|[1-9]\d{0,11})-(0|[1-9]\d{0,5})"
@@ -151,14 +158,25 @@ class Shelved:
 
 def array(events: Sequence[bytes]) -> Iterator[bytes]:
     """
-    Yield a JSON array of *events*.
+    Yield a JSON array of *events*, sealed.
     """
+    crc = 0
     before = b"["
     for event in events:
-        yield before
-        yield event
+        for chunk in (before, event):
+            crc = lib.ra_crc32c(crc, chunk, len(chunk))
+            yield chunk
         before = b","
     yield b"]"
+    yield _seal(lib.ra_crc32c(crc, b"]", 1))
+
+
+def _seal(crc: int) -> bytes:
+    """
+    Write a checksum in white space, which JSON allows behind the array: what
+    changes on a disk is noticed, and any program can read the file.
+    """
+    return bytes(WHITE[crc >> 2 * digit & 3] for digit in range(SEAL_LENGTH))
 
 
 def read_array(data: bytes) -> list[bytes]:
@@ -169,6 +187,13 @@ def read_array(data: bytes) -> list[bytes]:
         ValueError: It is none.
         RecursionError: It is nested too deeply.
     """
+    content = data.rstrip(WHITE)
+    seal = data[len(content) :]
+    # None, or a line's end: somebody has written the file by hand.
+    if seal not in {b"", b"\n"} and seal != _seal(
+        lib.ra_crc32c(0, content, len(content))
+    ):
+        raise ValueError("has changed since it was written")
     try:
         # The decoder skips over strings; it does not look into them.
         str(data, "utf-8")
