@@ -7,7 +7,10 @@ about them when there is no room, no service or no time.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
+from ringamp.buffer import Batch
+from ringamp.flusher.keeping import DISK_PAUSE
 from ringamp.flusher.trip import Trip
 from ringamp.status import Response, Status
 
@@ -30,14 +33,20 @@ class Delivery(Trip):
     arguments.
     """
 
-    def evict(self, keep: int) -> None:
+    # When a disk that was full is tried again.
+    _disk_due: float | None = None
+
+    def evict(self, keep: int) -> float | None:
         """
         Give up the oldest events until at most *keep* are left, and the ring
         has room for new ones.
+
+        Returns:
+            None; or when to try again, where the disk takes nothing now.
         """
         ring = self._ring
-        if ring is None:
-            return
+        if ring is None or self._is_disk_full():
+            return self._disk_due
         waiting = ring.pushed - ring.claimed
         excess = waiting + sum(len(b) for _, b in self._line) - keep
         response = Response(
@@ -49,7 +58,9 @@ class Delivery(Trip):
             due, batch = self._line.popleft()
             oldest = range(min(excess, len(batch)))
             rest = batch.select(range(len(oldest), len(batch)))
-            self._lose(batch, oldest, response)
+            if not self._put_away(batch, oldest, response):
+                self._line.appendleft((due, batch))
+                return self._disk_due
             excess -= len(oldest)
             if len(rest):
                 self._line.appendleft((due, rest))
@@ -61,33 +72,68 @@ class Delivery(Trip):
                 self._options.max_bytes,
             )
             if filled is None:
-                return
+                break
+            if not self._put_away(filled, range(len(filled)), response):
+                self._line.append((0.0, filled))
+                return self._disk_due
             excess -= len(filled)
-            if not self._lose_whole(filled, response):
-                return
+            self._recycle(filled)
+        return None
 
-    def relieve(self) -> None:
+    def relieve(self) -> float | None:
         """
         Put events into the backlog, oldest first, where the ring is half
         full while the service is out.
+
+        Returns:
+            None; or when to try again, where the disk takes nothing now.
         """
         ring, outage = self._ring, self._keeper.outage
         if ring is None or outage is None or 2 * ring.used < ring.capacity:
-            return
+            return None
+        if self._is_disk_full():
+            return self._disk_due
         if not outage.is_on:
             outage.note_failure(self._clock.monotonic())
         waiting, self._line = self._line, deque()
         while waiting:
-            _, batch = waiting.popleft()
-            if not self._lose_whole(batch, OUT):
-                self._line.extend(waiting)
-                return
+            _, batch = waiting[0]
+            if not self._put_away(batch, range(len(batch)), OUT):
+                self._line = waiting
+                return self._disk_due
+            waiting.popleft()
+            self._recycle(batch)
         while ring.used > ring.capacity * RELIEVED:
             filled = self._fill(
                 self._options.max_events, self._options.max_bytes
             )
-            if filled is None or not self._lose_whole(filled, OUT):
-                return
+            if filled is None:
+                break
+            if not self._put_away(filled, range(len(filled)), OUT):
+                self._line.append((outage.next_try, filled))
+                return self._disk_due
+            self._recycle(filled)
+        return None
+
+    def _is_disk_full(self) -> bool:
+        if self._disk_due is None:
+            return False
+        if self._clock.monotonic() >= self._disk_due:
+            self._disk_due = None
+        return self._disk_due is not None
+
+    def _put_away(
+        self, batch: Batch, indexes: Sequence[int], response: Response
+    ) -> bool:
+        """
+        Give up some events; False where the disk is full. Then they keep
+        their time in the line: the service may be back before there is room.
+        """
+        measure = self._keeper.lose(batch, indexes, response)
+        if self._carry_out(batch, measure, response) is None:
+            return True
+        self._disk_due = self._clock.monotonic() + DISK_PAUSE
+        return False
 
     def give_up(self, response: Response) -> None:
         """

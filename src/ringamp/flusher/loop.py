@@ -46,6 +46,7 @@ from ringamp.buffer import Ring
 from ringamp.clock import Clock
 from ringamp.errors import NativeError
 from ringamp.flusher.delivery import Delivery
+from ringamp.flusher.prefork import forks_unseen
 from ringamp.flusher.salvage import Salvage
 from ringamp.flusher.threads import kind_here
 from ringamp.logs import log
@@ -224,6 +225,10 @@ class Flusher:
         """
         if not self._ended.acquire(blocking=False):
             return
+        if forks_unseen():
+            self._ended.release()
+            self._do_without("uWSGI's master forks behind Python's back")
+            return
         kind = kind_here()
         self._bell, self._ended = kind.make_locked(), kind.make_locked()
         self._begin()
@@ -235,15 +240,21 @@ class Flusher:
             # sends what is in the ring; until then, try again now and then.
             self._started = False
             self._ended.release()
-            waiting = self._ring.pushed - self._ring.claimed
-            self._ring.arm(waiting + THREADLESS_RETRY, self._ring.capacity)
-            log(
-                logging.ERROR,
-                "no thread",
-                "cannot start the thread that sends events: %s; they are "
-                "sent at exit",
-                error,
-            )
+            self._do_without(error)
+
+    def _do_without(self, reason: object) -> None:
+        """
+        Say that there is no thread, and have starting one tried later.
+        """
+        waiting = self._ring.pushed - self._ring.claimed
+        self._ring.arm(waiting + THREADLESS_RETRY, self._ring.capacity)
+        log(
+            logging.ERROR,
+            "no thread",
+            "cannot start the thread that sends events: %s; they are sent at "
+            "exit, or by flush()",
+            reason,
+        )
 
     def _run(self) -> None:
         """
@@ -330,16 +341,21 @@ class Flusher:
         else:
             self._sleep_until(due)
             return
-        self._make_room()
+        full = self._make_room()
+        if full is not None:
+            # A full disk. The ring is full as well, so it would not let us
+            # sleep.
+            self._ring.disarm()
+            self._sleep_until(min(due, full))
+            return
         if not self._ring.arm(count, volume):
             self._sleep_until(due)
         self._make_room()
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> float | None:
         if self._keep_newest is not None:
-            self._delivery.evict(self._keep_newest)
-        else:
-            self._delivery.relieve()
+            return self._delivery.evict(self._keep_newest)
+        return self._delivery.relieve()
 
     def _gather(self) -> None:
         if self._is_urgent() or self._ring.pushed == self._ring.claimed:
