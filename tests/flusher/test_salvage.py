@@ -126,6 +126,24 @@ def test_many_rings_are_sent_one_after_the_other(start, home):
     assert client.stats().adopted == 12
 
 
+def test_many_rings_need_one_look(start, home, monkeypatch):
+    """
+    All that one look has found is taken up at once, empty rings too; nobody
+    waits for the next look with the second one.
+    """
+    monkeypatch.setattr(salvage, "SCAN", 60)
+    monkeypatch.setattr(backlog_delivery, "SCAN", 60)
+    for number in range(12):
+        leave(home, [event(number)] * (number % 2))
+    client = start(MemoryTransport())
+
+    client.log_event(event(100))
+    until(lambda: client.stats().adopted == 12)
+
+    until(lambda: names(home) == [".ring"])
+    assert client.stats().recovered_delivered == 6
+
+
 def test_one_that_dies_later_is_found(start, home):
     """
     By an idle client too, a moment later.

@@ -48,6 +48,9 @@ class Salvage:
         """
         outage = self._makers.outage
         due = min(self._scan_due, self._backlog.next_due())
+        if self._candidates:
+            # The next of what the last look has found.
+            due = 0.0
         if self._ring is not None:
             waiting = self._ring.next_due()
             due = min(due, 0.0 if waiting is None else waiting)
