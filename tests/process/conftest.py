@@ -16,6 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from steady import Steady
+
 collector_package = pytest.importorskip("ringamp.collector")
 
 
@@ -130,3 +132,21 @@ def collector(collector_process):
     collector_process.reset()
     yield Books(collector_process)
     collector_process.clear_faults()
+
+
+@pytest.fixture
+def start(tmp_path, collector):
+    """
+    Start programs that log at a steady rate; kill them at the end.
+    """
+    started = []
+
+    def start_one(name, rate, **options):
+        one = Steady(tmp_path, name, rate, collector.url, **options)
+        started.append(one.program)
+        return one
+
+    yield start_one
+    for program in started:
+        if program.process.returncode is None:
+            program.wait(0)

@@ -9,10 +9,7 @@ afterwards is measured by `benchmarks.outage`.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import struct
 import time
 
 import pytest
@@ -35,74 +32,6 @@ OUTAGES = {
     "unavailable": Fault(status=503),
     "silent": Fault(status=503, delay=3600),
 }
-
-
-class Steady:
-    """
-    The program that logs, and what it logged so far.
-
-    Args:
-        directory: For the file of its count.
-
-        name: Of its events.
-
-        rate: Events a second.
-
-        url: The collector's.
-
-        **options: Of its client.
-    """
-
-    def __init__(self, directory, name, rate, url, **options):
-        self.name = name
-        self._count = directory / f"{name}.count"
-        self._count.write_bytes(bytes(8))
-        self.program = runner.start(
-            runner.HERE / "steady.py",
-            *(name, rate, self._count, json.dumps(options)),
-            url=url,
-            stdin=True,
-        )
-
-    @property
-    def accepted(self):
-        """
-        How many events its receipts said were queued.
-        """
-        return struct.unpack("=Q", self._count.read_bytes())[0]
-
-    def end(self, patience=10):
-        """
-        Have it shut down; return what it tells.
-        """
-        self.program.say(patience)
-        run = self.program.wait(patience + 10)
-        assert (run.code, run.hung, run.err) == (0, False, "")
-        return run.the()
-
-    def kill(self):
-        """
-        Kill it; return what must arrive, and what may.
-        """
-        self.program.process.send_signal(signal.SIGKILL)
-        assert self.program.wait(5).code == -signal.SIGKILL
-
-
-@pytest.fixture
-def start(tmp_path, collector):
-    """
-    Start programs that log; kill them at the end.
-    """
-    started = []
-
-    def start_one(name, rate, **options):
-        one = Steady(tmp_path, name, rate, collector.url, **options)
-        started.append(one.program)
-        return one
-
-    yield start_one
-    for program in started:
-        program.kill()
 
 
 def begin_outage(collector, how, seconds):
