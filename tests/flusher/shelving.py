@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wreckage import event, numbers
 
+from ringamp import MemoryTransport
 from ringamp.buffer.batch import Batch, Pin, Tile
 from ringamp.buffer.region import new_ring_id
 from ringamp.buffer.spool import ring_text
@@ -126,3 +127,20 @@ def until(condition):
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.002)
+
+
+class Switched(MemoryTransport):
+    """
+    A service that is out until it is switched on.
+    """
+
+    is_out = True
+
+    def send_payload(self, payload):
+        """
+        Answer 503, or take it.
+        """
+        if not self.is_out:
+            return super().send_payload(payload)
+        self.requests.append([])
+        return Response(Status.FAILED, 503)

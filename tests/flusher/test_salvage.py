@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from shelving import Switched, until
 from shelving import put_file as put
-from shelving import until
 from wreckage import (
     event,
     leave,
@@ -142,6 +142,28 @@ def test_many_rings_need_one_look(start, home, monkeypatch):
 
     until(lambda: names(home) == [".ring"])
     assert client.stats().recovered_delivered == 6
+
+
+def test_nothing_spins_while_a_ring_waits(start, home):
+    """
+    For its retry, or for a throttled id, and with others behind it: the
+    thread sleeps until then.
+    """
+    client = start(transport := Switched(), retry_timeouts=[900, 1])
+    transport.is_out = False
+    client.log_event(event(100)).result(5)
+    for number in range(4):
+        leave(home, [event(number)])
+    transport.is_out = True
+    until(lambda: len(transport.requests) == 2)
+
+    before = time.process_time()
+    time.sleep(0.3)
+
+    assert time.process_time() - before < 0.1
+    assert len(transport.requests) == 2
+    transport.is_out = False
+    until(lambda: len(transport.events) == 5)
 
 
 def test_one_that_dies_later_is_found(start, home):

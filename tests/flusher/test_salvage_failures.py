@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from shelving import Switched, until
 from shelving import put_file as put
-from shelving import until
 from wreckage import (
     MAGIC_AT,
     OTHER_PROJECT,
@@ -25,26 +25,9 @@ from wreckage import (
     write_at,
 )
 
-from ringamp import MemoryTransport, Response, Status
+from ringamp import MemoryTransport
 from ringamp.flusher import backlog_delivery, salvage
 from ringamp.flusher.adopted import AdoptedRing
-
-
-class Switched(MemoryTransport):
-    """
-    A service that is out until it is switched on.
-    """
-
-    is_out = True
-
-    def send_payload(self, payload):
-        """
-        Answer 503, or take it.
-        """
-        if not self.is_out:
-            return super().send_payload(payload)
-        self.requests.append([])
-        return Response(Status.FAILED, 503)
 
 
 @pytest.fixture(autouse=True)

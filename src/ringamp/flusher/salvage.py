@@ -47,13 +47,15 @@ class Salvage:
         When there may be something to do here.
         """
         outage = self._makers.outage
-        due = min(self._scan_due, self._backlog.next_due())
-        if self._candidates:
-            # The next of what the last look has found.
-            due = 0.0
         if self._ring is not None:
+            # The next look is for when this one is through.
             waiting = self._ring.next_due()
-            due = min(due, 0.0 if waiting is None else waiting)
+            due = 0.0 if waiting is None else waiting
+        elif self._candidates:
+            due = 0.0
+        else:
+            due = self._scan_due
+        due = min(due, self._backlog.next_due())
         return max(due, outage.next_try) if outage.is_on else due
 
     def turn(self, timeout: float) -> bool:
