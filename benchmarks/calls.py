@@ -10,8 +10,12 @@ memory is there, and it is never full.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
 from time import perf_counter
 from typing import Any
@@ -53,6 +57,8 @@ for all threads together, or they would only run one after the other."""
 
 BLOCKS_A_ROUND = 40
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of ours in it.
+
 SLEEPY = {"upload_interval_in_sec": 60, "max_cached_events": 1_000_000}
 """Options with which the flusher sleeps until `flush`."""
 
@@ -66,7 +72,27 @@ def no_op(payload: Any, next: Callable[[Any], object]) -> None:
 
 def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
     """
-    Compare the calls with the encoders.
+    Compare the calls with the encoders, and with and without a spool.
+    """
+    with spool_directory() as spool_dir:
+        yield from compare(setup, collector, spool_dir)
+
+
+@contextmanager
+def spool_directory() -> Iterator[str]:
+    """
+    A directory for a spool, in memory where there is such a file system.
+    """
+    under = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="ringamp-", dir=under) as directory:
+        yield directory
+
+
+def compare(
+    setup: Setup, collector: CollectorProcess, spool_dir: str
+) -> Iterator[Figure]:
+    """
+    Measure in turns.
     """
     event = setup.make_event()
     struct = make_struct(event)
@@ -74,7 +100,13 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
     guarded = make_client("calls with middleware", collector.url, **SLEEPY)
     for _ in range(setup.middleware):
         guarded.add_event_middleware(no_op)
-    for client in (plain, guarded):
+    spooled = make_client(
+        "calls with a spool", collector.url, spool_dir=spool_dir, **SLEEPY
+    )
+    if not [*Path(spool_dir).rglob("*.ring")]:
+        raise RuntimeError("the run is void, there is no ring in the spool")
+    clients = (plain, guarded, spooled)
+    for client in clients:
         go_around(client, event)
 
     encode = msgspec.json.Encoder().encode
@@ -85,6 +117,7 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
             "orjson": partial(seconds_per_call, orjson.dumps, event, count),
             "msgspec": partial(seconds_per_call, encode, struct, count),
             "dict": partial(logged, plain, event, count),
+            "spool": partial(logged, spooled, event, count),
             "middleware": partial(logged, guarded, event, count),
             "struct": partial(logged, plain, struct, count),
         },
@@ -101,7 +134,7 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         },
         setup.rounds * BLOCKS_A_ROUND // 4,
     )
-    for client in (plain, guarded):
+    for client in clients:
         check_delivered(client)
         client.shutdown()
 
@@ -124,6 +157,13 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         "log_event(Event) / msgspec's encoding of it",
         series["struct"],
         series["msgspec"],
+    )
+    yield ratio(
+        "log_event_spool",
+        "log_event(dict) with a spool / without",
+        series["spool"],
+        series["dict"],
+        bar=1.3,
     )
     yield ratio(
         "log_event_threads",

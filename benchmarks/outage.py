@@ -12,19 +12,18 @@ The collector only counts, so it is never what one waits for. Linux only.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import IO, Annotated, NamedTuple
 
 import msgspec
 import typer
 
+from benchmarks.calls import spool_directory
 from benchmarks.environment import ROOT
 from benchmarks.harness import (
     WAIT_SECONDS,
@@ -44,8 +43,6 @@ from ringamp.collector import CollectorProcess, Fault
 
 LOOK = 0.005
 """Seconds between two looks at the backlog."""
-
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of ours in it.
 
 
 class How(str, Enum):
@@ -102,8 +99,7 @@ def measure(
     """
     Send a process through an outage.
     """
-    under = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="ringamp-outage-", dir=under) as directory:
+    with spool_directory() as directory:
         order = Order(
             url=collector.url,
             spool_dir=directory,

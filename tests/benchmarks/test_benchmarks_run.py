@@ -19,6 +19,7 @@ CALLS = {
     "log_event_dict": 3.0,
     "log_event_middleware": 5.0,
     "log_event_struct": None,
+    "log_event_spool": 1.3,
     "log_event_threads": None,
 }
 LATENCY = {
