@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shelves import EVENTS, at, events_of, put
 
+from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.shelved import SEAL_LENGTH, WHITE, array, read_array
 from ringamp.errors import SpoolError
 
-DATA = b"".join(array(EVENTS))
+DATA = b"".join(array(EVENTS, b"whose"))
 NOTICED = ("has changed since", "is no JSON array", "holds no events")
 
 
@@ -33,7 +34,7 @@ def test_what_was_written_is_read():
     """
     Byte for byte.
     """
-    assert read_array(DATA) == EVENTS
+    assert read_array(DATA, b"whose") == EVENTS
 
 
 def test_the_checksum_is_that_of_the_documentation():
@@ -42,7 +43,7 @@ def test_the_checksum_is_that_of_the_documentation():
     the lowest on.
     """
     assert DATA[-SEAL_LENGTH:] == bytes(
-        b" \t\n\r"[crc32c(DATA[:-SEAL_LENGTH]) >> shift & 3]
+        b" \t\n\r"[crc32c(b"whose" + DATA[:-SEAL_LENGTH]) >> shift & 3]
         for shift in range(0, 32, 2)
     )
     assert crc32c(b"123456789") == 0xE3069283
@@ -65,7 +66,10 @@ def test_a_file_written_by_hand_is_taken(end):
     """
     Without a checksum, and with the line's end of an editor.
     """
-    assert read_array(b'[{"a":1},{"b":2}]' + end) == [b'{"a":1}', b'{"b":2}']
+    assert read_array(b'[{"a":1},{"b":2}]' + end, b"whose") == [
+        b'{"a":1}',
+        b'{"b":2}',
+    ]
 
 
 def is_refused(data):
@@ -73,7 +77,7 @@ def is_refused(data):
     Say whether nothing is read of *data*, and why is told.
     """
     try:
-        read_array(data)
+        read_array(data, b"whose")
     except ValueError as error:
         return str(error).startswith(NOTICED)
     return False
@@ -101,7 +105,7 @@ def test_every_byte_counts():
     taken = [n for n in range(len(DATA)) if not is_refused(DATA[:n])]
 
     assert taken == [len(DATA) - SEAL_LENGTH]
-    assert read_array(DATA[: taken[0]]) == EVENTS
+    assert read_array(DATA[: taken[0]], b"") == EVENTS
 
 
 @given(
@@ -116,14 +120,14 @@ def test_any_events_come_back(events):
     """
     Whatever is in them, white space at their ends included.
     """
-    assert read_array(b"".join(array(events))) == events
+    assert read_array(b"".join(array(events, b"")), b"") == events
 
 
 def test_a_batch_in_one_piece_is_the_same_file():
     """
     The events of a request are written as they stand in its body.
     """
-    assert b"".join(array([b",".join(EVENTS)])) == DATA
+    assert b"".join(array([b",".join(EVENTS)], b"whose")) == DATA
 
 
 def test_a_flipped_bit_on_disk_is_not_sent(backlog, folder):
@@ -140,6 +144,16 @@ def test_a_flipped_bit_on_disk_is_not_sent(backlog, folder):
         backlog.take(name)
 
     assert at(folder, f"{name}.bad").read_bytes() == content
+
+
+def test_a_file_of_another_project_is_not_sent(folder, backlog):
+    """
+    Wherever it was moved to.
+    """
+    name = put(Backlog(folder, project=bytes(16)))
+
+    with pytest.raises(SpoolError, match="or is another project's"):
+        backlog.take(name)
 
 
 def test_a_file_that_is_shortened_is_sealed_anew(backlog):

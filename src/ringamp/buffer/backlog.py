@@ -9,8 +9,8 @@ Batches on disk that could not be sent yet: one file each, oldest first.
 
 A file is one JSON array of events, byte for byte as they are sent, so an
 event has the same insert_id however often and by whomever it is sent. Behind
-it a checksum stands in white space. *owner* is the text of the ring the
-events left, *n* counts.
+it a checksum of project and events stands in white space. *owner* is the text
+of the ring the events left, *n* counts.
 
 Who may do what:
     Whoever has the lease on a .json file (its byte 1) may send, rewrite or
@@ -70,13 +70,18 @@ class Backlog:
         folder: Where they are; not closed here.
 
         lease_open: Opens a file that can be leased.
+
+        project: Whose the events are; goes into the checksums, so that a
+            file from elsewhere is not taken.
     """
 
     def __init__(
         self,
         folder: Folder,
         lease_open: Callable[[int, str], LeaseLike] = Lease.open,
+        project: bytes = b"",
     ) -> None:
+        self._project = project
         self._folder = folder
         self._lease_open = lease_open
 
@@ -121,7 +126,7 @@ class Backlog:
         name = str(label)
         if Label.read(name) != label:
             raise ValueError(f"{name!r} is no name of a backlog file")
-        self._folder.write(name, array(events))
+        self._folder.write(name, array(events, self._project))
         return name
 
     def free(self, owner: str) -> list[str]:
@@ -198,7 +203,14 @@ class Backlog:
             # opened, then this descriptor leads to what is no more.
             if lease.take(CONSUMER) and self._folder.holds(name, lease.fd):
                 events = self._read(lease.fd, name, limit)
-                shelved = Shelved(self._folder, lease, name, label, events)
+                shelved = Shelved(
+                    self._folder,
+                    lease,
+                    name,
+                    label,
+                    events,
+                    project=self._project,
+                )
         except SpoolError:
             self._quarantine(name)
             raise
@@ -284,7 +296,7 @@ class Backlog:
     def _read(self, fd: int, name: str, limit: int) -> list[bytes]:
         data = self._folder.read_open(fd, name, limit)
         try:
-            return read_array(data)
+            return read_array(data, self._project)
         except (ValueError, RecursionError) as error:
             raise SpoolError(
                 f"{self._folder.path}/{name}: {error}; "

@@ -106,7 +106,10 @@ class Shelved:
         name: str,
         label: Label,
         events: list[bytes],
+        *,
+        project: bytes,
     ) -> None:
+        self._project = project
         self._folder = folder
         self._lease = lease
         self.name = name
@@ -145,7 +148,7 @@ class Shelved:
                 # Left by somebody killed here; the lease makes it ours.
                 self._folder.unlink(self.name + TEMPORARY)
                 rest = self.events[from_index:]
-                self._folder.write(self.name, array(rest))
+                self._folder.write(self.name, array(rest, self._project))
         finally:
             self.close()
 
@@ -156,19 +159,23 @@ class Shelved:
         self._lease.close()
 
 
-def array(events: Sequence[bytes]) -> Iterator[bytes]:
+def array(events: Sequence[bytes], project: bytes) -> Iterator[bytes]:
     """
-    Yield a JSON array of *events*, sealed.
+    Yield a JSON array of *events*, sealed as *project*'s.
     """
-    crc = 0
+    crc = _crc(0, project)
     before = b"["
     for event in events:
         for chunk in (before, event):
-            crc = lib.ra_crc32c(crc, chunk, len(chunk))
+            crc = _crc(crc, chunk)
             yield chunk
         before = b","
     yield b"]"
-    yield _seal(lib.ra_crc32c(crc, b"]", 1))
+    yield _seal(_crc(crc, b"]"))
+
+
+def _crc(crc: int, chunk: bytes) -> int:
+    return int(lib.ra_crc32c(crc, chunk, len(chunk)))
 
 
 def _seal(crc: int) -> bytes:
@@ -179,21 +186,23 @@ def _seal(crc: int) -> bytes:
     return bytes(WHITE[crc >> 2 * digit & 3] for digit in range(SEAL_LENGTH))
 
 
-def read_array(data: bytes) -> list[bytes]:
+def read_array(data: bytes, project: bytes) -> list[bytes]:
     """
     Read a JSON array of events, each as its bytes.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none, or not as it was sealed as *project*'s.
         RecursionError: It is nested too deeply.
     """
     content = data.rstrip(WHITE)
     seal = data[len(content) :]
     # None, or a line's end: somebody has written the file by hand.
     if seal not in {b"", b"\n"} and seal != _seal(
-        lib.ra_crc32c(0, content, len(content))
+        _crc(_crc(0, project), content)
     ):
-        raise ValueError("has changed since it was written")
+        raise ValueError(
+            "has changed since it was written, or is another project's"
+        )
     try:
         # The decoder skips over strings; it does not look into them.
         str(data, "utf-8")

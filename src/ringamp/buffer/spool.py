@@ -173,7 +173,9 @@ class Spool:
             _check_local(top)
             own = self._child(top, project.hex())
             self.rings = self._child(own, "rings")
-            self.backlog = Backlog(self._child(own, "backlog"), Lease.open)
+            self.backlog = Backlog(
+                self._child(own, "backlog"), project=project
+            )
             self.dead_letters = DeadLetters(
                 self._child(own, "dead-letters"), max_bytes // 4
             )

@@ -370,7 +370,7 @@ def is_sound(batch: Batch, indexes: Sequence[int]) -> bool:
     """
     try:
         events = read_array(
-            b"[%b]" % b",".join(map(batch.event_bytes, indexes))
+            b"[%b]" % b",".join(map(batch.event_bytes, indexes)), b""
         )
     except (ValueError, RecursionError):
         return False
