@@ -42,7 +42,7 @@ EDGES = {
         *("flusher", "retry", "transport"),
     ],
     "cli": ["collector", "relay", "errors", "options", ""],
-    "integrations": ["errors", "logs", "registry"],
+    "integrations": ["clock", "errors", "logs", "flusher", "registry"],
     "__main__": ["cli"],
 }
 """What stands on top, and all that it may import beside itself."""

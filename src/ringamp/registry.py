@@ -6,6 +6,7 @@ The named instances: `init`, `get_instance`, `postfork`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import wait
 from typing import Any
 
 from ringamp.client import Client
@@ -67,6 +68,18 @@ def postfork() -> None:
     """
     for client in list(_instances.values()):
         client.postfork()
+
+
+def flush_all(timeout: float) -> None:
+    """
+    Have every instance of this process send what was logged, and wait.
+
+    Args:
+        timeout: Seconds for all of them together.
+
+    .. versionadded:: 0.1.0
+    """
+    wait([client.flush() for client in list(_instances.values())], timeout)
 
 
 def shutdown_all(timeout: float | None = None) -> None:

@@ -107,11 +107,11 @@ class Session:
         self._transport: Any = None
         self._delivery: Delivery | None = None
         self._flusher: Flusher | Handover
-        if options.delivery == "relay" and self._storage.file is not None:
+        if self._storage.is_consumed:
+            self._flusher = self._make_flusher()
+        else:
             self.outcomes.settle(0, EVERYTHING, HANDED_OVER)
             self._flusher = Handover()
-        else:
-            self._flusher = self._make_flusher()
         self.wake = self._flusher.wake
         close_at_exit(self)
 

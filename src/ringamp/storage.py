@@ -11,6 +11,7 @@ from ringamp.buffer.region import PrivateRegion, Region, round_capacity
 from ringamp.buffer.spool import RingFile, Spool
 from ringamp.clock import Clock
 from ringamp.errors import NativeError, SpoolError
+from ringamp.flusher.prefork import forks_unseen
 from ringamp.logs import log
 from ringamp.options import Options
 
@@ -37,6 +38,9 @@ class Storage:
 
         file: The ring's file, None where the memory is private.
 
+        is_consumed: Whether this process sends what is in the ring; if not,
+            a relay does, or any other process.
+
         fault: Why there is no spool although one was asked for, in words.
 
     Raises:
@@ -47,6 +51,7 @@ class Storage:
         self.spool: Spool | None = None
         self.file: RingFile | None = None
         self.fault: str | None = None
+        self.is_consumed = options.delivery == "thread" and not forks_unseen()
         capacity = round_capacity(options.buffer_bytes)
         path = options.spool_path
         if path is not None:
@@ -54,11 +59,13 @@ class Storage:
                 self._open(path, capacity, options, project, clock)
             except (OSError, SpoolError, NativeError) as error:
                 self._fall_back(error)
-        self.region: Region = (
-            PrivateRegion(capacity).format()
-            if self.file is None
-            else self.file.region
-        )
+        self.region: Region
+        if self.file is None:
+            self.region = PrivateRegion(capacity).format()
+            # Nobody else finds it.
+            self.is_consumed = True
+        else:
+            self.region = self.file.region
 
     def _open(
         self,
@@ -73,7 +80,7 @@ class Storage:
             capacity,
             min_id_length=options.min_id_length,
             now_ms=int(clock.wall() * 1000),
-            is_consumed=options.delivery == "thread",
+            is_consumed=self.is_consumed,
         )
         if self.file.region.capacity < capacity:
             log(

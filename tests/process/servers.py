@@ -30,6 +30,8 @@ client = workload.begin(**json.loads(os.environ.get("OPTIONS", "{}")))
 workload.log(client, os.environ.get("AT_IMPORT", ""), 0)
 if os.environ.get("AT_IMPORT") == "master":
     workload.log(client, "master", 10)
+    if "FLUSH" in os.environ:
+        client.flush().result(10)
 elif os.environ.get("AT_IMPORT") == "each":
     workload.log(client, f"load{os.getpid()}", 10)
 

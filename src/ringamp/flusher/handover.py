@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What stands in a flusher's place where a relay does the sending: no thread, no
-socket, nothing to wake.
+What stands in a flusher's place where others do the sending, a relay or the
+workers of a uWSGI master: no thread, no socket, nothing to wake.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ringamp.status import SKIPPED_RESPONSE, Response, Status
 
 HANDED_OVER = Response(
     Status.QUEUED,
-    error='in the spool; a relay sends it (delivery="relay")',
+    error="in the spool; a relay or another process sends it",
 )
 """What receipts and flushes of such a process answer."""
 

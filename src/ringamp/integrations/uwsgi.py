@@ -6,9 +6,14 @@ Hooks for uWSGI. In the module that uWSGI loads, after `ringamp.init`:
     ringamp.integrations.uwsgi.install()
 
 Without it a worker rebuilds at its first event, also where uWSGI runs none of
-Python's fork hooks, which is its default. What `install` adds: it says so
-when threads are off, rebuilds right after the fork, and sends what is left
-before uWSGI ends the interpreter.
+Python's fork hooks, which is its default. What `install` adds: where threads
+are off it says so, and sends at the end of a request, at most once a second;
+it rebuilds right after the fork, and sends what is left before uWSGI ends the
+interpreter.
+
+What the master logs while it loads the application is sent by its workers, if
+there is a spool. Without one call `flush().result()` there: no thread may run
+in a process that uWSGI forks (`ringamp.flusher.prefork`).
 
 uWSGI runs no exit handler, of nobody, in a worker that it ends in the middle
 of a request or of writing its log line. `--die-on-term` does that; a graceful
@@ -21,17 +26,25 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping
 from typing import Any
 
+from ringamp.clock import SystemClock
 from ringamp.errors import RingampError
+from ringamp.flusher.prefork import has_threads
 from ringamp.logs import logger
-from ringamp.registry import postfork, shutdown_all
+from ringamp.registry import flush_all, postfork, shutdown_all
 
 _NO_THREADS = (
-    "uWSGI runs without threads, so events are sent only while a request is "
-    "handled and at exit; start it with --enable-threads"
+    "uWSGI runs without threads, so events are sent only at the end of a "
+    "request and at exit; start it with --enable-threads"
 )
+
+PAUSE = 1.0
+"""Seconds between two requests that send at their ends, without threads."""
+
+PATIENCE = 1.0
+"""Seconds for which the end of a request waits for the service. The thread
+runs only meanwhile; what it does not come to is sent at the next one."""
 
 
 def install() -> bool:
@@ -60,28 +73,9 @@ def install() -> bool:
     if not threads:
         # Straight to the logger: once a process, whatever was logged before.
         logger.log(logging.WARNING, _NO_THREADS)
+        previous = getattr(uwsgi, "after_req_hook", None)
+        uwsgi.after_req_hook = _after_request(previous)
     return threads
-
-
-def has_threads(uwsgi: Any) -> bool:
-    """
-    Whether Python threads run in this uWSGI.
-
-    It has no call for that. From 2.0.27 on the option `enable-threads` is on
-    by default, and `threads` implies it in every version. Option values may
-    be bytes, and an old version may have no `opt` at all.
-    """
-    options: Mapping[Any, Any] = getattr(uwsgi, "opt", None) or {}
-    given = {
-        key.decode() if isinstance(key, bytes) else key: value
-        for key, value in options.items()
-    }
-    if "enable-threads" in given or "threads" in given:
-        return True
-    version = getattr(uwsgi, "version", b"0")
-    text = version.decode() if isinstance(version, bytes) else str(version)
-    numbers = [int(part) for part in text.split(".") if part.isdigit()]
-    return numbers >= [2, 0, 27]
 
 
 def _after(previous: Any) -> Any:
@@ -102,5 +96,20 @@ def _after_exit(previous: Any) -> Any:
         if callable(previous):
             previous()
         shutdown_all()
+
+    return hook
+
+
+def _after_request(previous: Any) -> Any:
+    last = 0.0
+
+    def hook() -> None:
+        nonlocal last
+        if callable(previous):
+            previous()
+        now = SystemClock.monotonic()
+        if now - last >= PAUSE:
+            last = now
+            flush_all(PATIENCE)
 
     return hook
