@@ -165,9 +165,7 @@ class Session:
             spool=spool,
             clock=blueprint.clock,
         )
-        keeper = makers.keeper(
-            file.ring_id, self.options.min_id_length, trusted=True
-        )
+        keeper = makers.keeper(file.ring_id, self.options.min_id_length)
         return Salvage(makers, file.ring_id), keeper
 
     def _make_exchange(self) -> Exchange:

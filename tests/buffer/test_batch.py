@@ -113,6 +113,30 @@ def test_what_is_no_event_is_about_nobody(payload):
     assert batch.ids() == [Ids("user-0", None), nobody, Ids(None, "d")]
 
 
+TWO = b'{"a":1},{"b":2}'
+SOUND = [b'{"a":1}', b'{"b":"\\u00e4"}', b'{"c":{"d":[1, 2]} }  ']
+
+
+@pytest.mark.parametrize(
+    ("payloads", "unsound"),
+    [
+        (SOUND, []),
+        ([SOUND[0], b"", SOUND[1]], [1]),
+        ([b"null", b"[]", b"{}", b"5", b'"x"', SOUND[0]], [0, 1, 2, 3, 4]),
+        ([b"\xff", SOUND[0], b"{", b"}"], [0, 2, 3]),
+        ([SOUND[0], TWO, SOUND[1]], [1]),
+        ([b'{"a":"', b'{"}', TWO], [0, 1, 2]),
+        ([b'{"a":1}]}', SOUND[1]], [0]),
+        ([b'{"a":' * 100_000, SOUND[2]], [0]),
+    ],
+)
+def test_what_is_no_event_is_found(payloads, unsound):
+    """
+    Also where two together would be one, and one would be two.
+    """
+    assert Batch.of(b"[", payloads, b"]", ()).unsound() == unsound
+
+
 def test_a_repr_shows_no_body():
     """
     The API key is in the body's head.

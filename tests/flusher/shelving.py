@@ -46,7 +46,7 @@ class Clock:
         return 1_700_000_000.5
 
 
-def make_keeper(spool, lost, *, trusted=True):
+def make_keeper(spool, lost):
     """
     Make the keeper of a ring.
     """
@@ -57,7 +57,6 @@ def make_keeper(spool, lost, *, trusted=True):
         clock=Clock(),
         outage=Outage(),
         note_lost=lost.append,
-        trusted=trusted,
     )
 
 

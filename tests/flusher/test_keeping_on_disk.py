@@ -13,7 +13,6 @@ from shelving import (
     DOWN,
     batch_of,
     hold,
-    letters,
     make_keeper,
     stored,
 )
@@ -23,7 +22,6 @@ from ringamp.buffer.batch import Pin
 from ringamp.flusher.keeping import (
     DISK_PAUSE,
     LEFT,
-    NO_EVENT,
     TRIM_PARTS,
     Shelve,
 )
@@ -177,42 +175,6 @@ def test_a_backlog_that_cannot_be_trimmed_is_no_full_disk(
     assert isinstance(measure, Shelve)
     assert freed == [True]
     assert stored(spool) == [[0]]
-
-
-def test_what_is_no_event_does_not_spoil_the_file(spool, lost):
-    """
-    A ring of others may hold records with the right checksum and anything in
-    them. Those are dead letters; the events around them are kept.
-    """
-    keeper = make_keeper(spool, lost, trusted=False)
-    freed = []
-    two = b'{"event_type":"t"},{"event_type":"t"}'
-    batch = batch_of(0, b"\xff{", 1, b"[]", two, 2, b"{}", freed=freed)
-
-    keeper.lose(batch, range(7), DOWN)
-
-    assert freed == [True]
-    assert stored(spool) == [[0, 1, 2]]
-    assert len(letters(spool)) == 4
-    assert all(NO_EVENT.error.encode() in line for line in letters(spool))
-    (name,) = spool.backlog.names()
-    shelved = spool.backlog.take(name)
-    assert len(shelved.events) == 3
-    shelved.close()
-
-
-def test_a_batch_of_nothing_but_that_makes_no_file(spool, lost):
-    """
-    All of it is refused.
-    """
-    keeper = make_keeper(spool, lost, trusted=False)
-    freed = []
-
-    keeper.lose(batch_of(b"null", b"{", freed=freed), [0, 1], DOWN)
-
-    assert freed == [True]
-    assert stored(spool) == []
-    assert len(letters(spool)) == 2
 
 
 def test_the_room_of_a_real_ring(spool, lost):

@@ -211,3 +211,50 @@ def test_a_shutdown_puts_back_what_others_left(start, home):
     start(other := MemoryTransport()).log_event(event(200))
     until(lambda: len(other.events) == 14)
     assert sorted(numbers(other.events))[-3:] == [8, 100, 200]
+
+
+EVIL = [b"null", b'{"a":1},{"b":2}', b'{"a":1}]}', b"\xff", b"[]"]
+
+
+@pytest.mark.parametrize("is_out", [False, True])
+def test_records_that_are_no_events_spoil_nothing(start, home, is_out):
+    """
+    They are dead letters at once, and never in a request or in a file of the
+    backlog; what is around them is delivered.
+    """
+    evil = [*EVIL, *EVIL]
+    mixed = [one for n, other in enumerate(evil) for one in (event(n), other)]
+    ring_id = leave(home, mixed, min_id_length=0)
+    transport = Switched()
+    transport.is_out = is_out
+    client = start(transport, retry_timeouts=[1])
+
+    client.log_event(event(100))
+    if is_out:
+        until(
+            lambda: (
+                ring_id not in home.ring_ids() or len(transport.requests) > 2
+            )
+        )
+        transport.is_out = False
+    until(lambda: len(transport.events) == 11)
+
+    assert sorted(numbers(transport.events)) == [*range(10), 100]
+    until(lambda: ring_id not in home.ring_ids())
+    assert client.stats().recovered_rejected == len(evil)
+    (page,) = (Path(home.rings.path).parent / "dead-letters").iterdir()
+    assert page.read_bytes().count(b"is no event in JSON") == len(evil)
+
+
+def test_a_ring_of_nothing_but_that(start, home):
+    """
+    No request is made of it, and it is gone in the end.
+    """
+    ring_id = leave(home, EVIL * 100, capacity=1 << 21)
+    client = start(transport := MemoryTransport())
+
+    client.log_event(event(100)).result(5)
+    until(lambda: ring_id not in home.ring_ids())
+
+    assert [len(events) for events in transport.requests] == [1]
+    assert client.stats().recovered_rejected == 500

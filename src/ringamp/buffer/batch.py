@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, overload
 
 import orjson
 
+from ringamp.buffer.shelved import read_array
 from ringamp.events.ids import Ids
 
 NOBODY: Final = Ids(None, None)
@@ -126,6 +127,16 @@ def _whom(events: LazyEvents, index: int) -> Ids:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _events(joined: bytes) -> list[bytes]:
+    """
+    Read events with commas between them; none where they are not that.
+    """
+    try:
+        return read_array(b"[%b]" % joined)
+    except (ValueError, RecursionError):
+        return []
 
 
 class Batch:
@@ -267,6 +278,19 @@ class Batch:
         """
         events = self.events()
         return [_whom(events, index) for index in range(len(events))]
+
+    def unsound(self) -> list[int]:
+        """
+        Which of them are no events in JSON, or more than one.
+        """
+        lengths = [end - start - 1 for start, end in pairwise(self.offsets)]
+        if [len(one) for one in _events(bytes(self.joined()))] == lengths:
+            return []
+        return [
+            index
+            for index in range(len(self))
+            if len(_events(self.event_bytes(index))) != 1
+        ]
 
     def select(self, indexes: Iterable[int]) -> Batch:
         """

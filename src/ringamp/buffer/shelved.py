@@ -186,7 +186,7 @@ def _seal(crc: int) -> bytes:
     return bytes(WHITE[crc >> 2 * digit & 3] for digit in range(SEAL_LENGTH))
 
 
-def read_array(data: bytes, project: bytes) -> list[bytes]:
+def read_array(data: bytes, project: bytes = b"") -> list[bytes]:
     """
     Read a JSON array of events, each as its bytes.
 

@@ -30,7 +30,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from ringamp.buffer.batch import Batch, Pin
-from ringamp.buffer.shelved import read_array
 from ringamp.buffer.spool import Spool
 from ringamp.clock import Clock
 from ringamp.errors import SpoolError
@@ -175,9 +174,6 @@ class InSpool:
 
         note_lost: Told how many events the backlog had to give up because it
             has become too large.
-
-        trusted: Whether this process pushed what is in the ring. What others
-            did may be no JSON, and would spoil the file it is put into.
     """
 
     def __init__(
@@ -189,9 +185,7 @@ class InSpool:
         clock: Clock,
         outage: Outage,
         note_lost: Callable[[int], None],
-        trusted: bool,
     ) -> None:
-        self._trusted = trusted
         self._spool = spool
         self._ring_id = ring_id
         self._min_id_length = min_id_length
@@ -243,7 +237,7 @@ class InSpool:
         ring and are sent again.
         """
         try:
-            self._shelve(batch, indexes)
+            self._put(batch, indexes, held=False)
         except OSError as error:
             log(
                 logging.ERROR,
@@ -305,20 +299,6 @@ class InSpool:
             log(logging.ERROR, "held", "cannot free held files: %s", error)
         return LEFT
 
-    def _shelve(self, batch: Batch, indexes: Sequence[int]) -> None:
-        """
-        Put them into a file, but for what is no event: that is refused as
-        the service would have done it.
-        """
-        if self._trusted or is_sound(batch, indexes):
-            self._put(batch, indexes, held=False)
-            return
-        sound = [index for index in indexes if is_sound(batch, [index])]
-        if sound:
-            self._put(batch, sound, held=False)
-        others = sorted(set(indexes) - set(sound))
-        bury(self._spool, self._clock, batch, Reject(others, NO_EVENT))
-
     def _put(self, batch: Batch, indexes: Sequence[int], *, held: bool) -> str:
         whole = len(indexes) == len(batch)
         chosen = batch if whole else batch.select(indexes)
@@ -358,24 +338,6 @@ class InSpool:
                 allowed,
                 lost,
             )
-
-
-NO_EVENT = Response(Status.INVALID, error="is no event in JSON")
-"""What is told of records that hold something else."""
-
-
-def is_sound(batch: Batch, indexes: Sequence[int]) -> bool:
-    """
-    Whether these are events, as far as a backlog file needs them to be.
-    """
-    try:
-        events = read_array(
-            b"[%b]" % b",".join(map(batch.event_bytes, indexes)), b""
-        )
-    except (ValueError, RecursionError):
-        return False
-    # One that holds two would be two in the file.
-    return len(events) == len(indexes)
 
 
 def bury(spool: Spool, clock: Clock, batch: Batch, decision: Reject) -> None:

@@ -20,6 +20,7 @@ from ringamp.counters import Counters
 from ringamp.errors import NativeError, SpoolError
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import Exchange
+from ringamp.flusher.foreign import ForeignDelivery
 from ringamp.flusher.keeping import InSpool, Keeper
 from ringamp.flusher.outage import Outage
 from ringamp.flusher.source import RingSource, Source
@@ -108,9 +109,11 @@ class Makers:
         ends: Ends | None = None,
     ) -> Delivery:
         """
-        Make a delivery of events that others have logged.
+        Make a delivery of events that others have logged. Those of a ring
+        are looked at here, those of a backlog file were when it was read.
         """
-        return Delivery(
+        kind = Delivery if ring is None else ForeignDelivery
+        return kind(
             source=source,
             ring=ring,
             exchange=self._exchange,
@@ -220,12 +223,9 @@ class Makers:
                 "service no longer knows whether it has taken them before",
             )
 
-    def keeper(
-        self, ring_id: str, min_id_length: int, *, trusted: bool = False
-    ) -> InSpool:
+    def keeper(self, ring_id: str, min_id_length: int) -> InSpool:
         """
-        Make the keeper of a ring file; what other processes pushed is not
-        *trusted* to be JSON.
+        Make the keeper of a ring file.
         """
         return InSpool(
             self.spool,
@@ -234,7 +234,6 @@ class Makers:
             clock=self.clock,
             outage=self.outage,
             note_lost=self.note_lost,
-            trusted=trusted,
         )
 
     def note_lost(self, count: int) -> None:
