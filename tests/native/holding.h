@@ -29,7 +29,7 @@ static int directory;
 static inline void
 holding_setup(const char *program)
 {
-    alarm(60); /* What blocks has failed. */
+    alarm(30); /* What blocks has failed. */
     CHECK_EQ(ra_generation_setup(), 0);
     snprintf(folder, sizeof(folder), "%s-XXXXXX", program);
     CHECK(mkdtemp(folder) != NULL);

@@ -185,4 +185,35 @@ FILES = [
     ),
 ]
 
-LEASE = [*FORKS, *FILES]
+MAPPED = (
+    "        if (mmap(map, (size_t)size, PROT_READ | PROT_WRITE,\n"
+    "                 MAP_SHARED | MAP_FIXED, descriptor, 0) == map)\n"
+)
+REGISTERED = "store_seq_cst(&maps[place].address, (uintptr_t)map);\n"
+
+RACES = [
+    Mutation(
+        "map registered once it is there",
+        "lease.c",
+        f"        {REGISTERED}{MAPPED}            return map;\n",
+        f"{MAPPED}        {{\n            {REGISTERED}"
+        "            return map;\n        }\n",
+        "lease_fork",
+    ),
+    Mutation(
+        "map no longer registered while it is still there",
+        "lease.c",
+        "    lay_over(map, size, PROT_NONE);\n    for (i",
+        "    for (i",
+        "lease_fork",
+    ),
+    Mutation(
+        "lock waited for",
+        "lease.c",
+        "fcntl(descriptor, F_OFD_SETLK, &lock)",
+        "fcntl(descriptor, F_OFD_SETLKW, &lock)",
+        "lease",
+    ),
+]
+
+LEASE = [*FORKS, *FILES, *RACES]

@@ -110,26 +110,6 @@ ORDERS = [
     ),
 ]
 
-# Again where each thread has a view of its own and nothing else in common.
-VIEWS = [
-    Mutation(
-        "READY stored relaxed (views)",
-        "ring.c",
-        f"store_release(&record->word, {READY}",
-        f"store_relaxed(&record->word, {READY}",
-        "shared",
-        "thread",
-    ),
-    Mutation(
-        "free stored relaxed (views)",
-        "ring.c",
-        FREE,
-        FREE.replace("release", "relaxed"),
-        "shared",
-        "thread",
-    ),
-]
-
 RESERVE = [
     Mutation(
         "tail not read again before FULL",
@@ -308,34 +288,4 @@ CONSUMER = [
     ),
 ]
 
-WRITING = (
-    "    store_relaxed(&record_at(ring, tail)->word,\n"
-    "                  ra_header_word(tail, 0, RA_WRITING));\n"
-)
-
-DEATHS = [
-    Mutation(
-        "head moves after the zeroing (by kills)",
-        "ring.c",
-        HEAD + BARRIER + ZERO,
-        BARRIER + ZERO + HEAD,
-        "kill",
-        is_short=True,
-    ),
-    Mutation(
-        "free moves before the zeroing (by kills)",
-        "ring.c",
-        ZERO + FREE,
-        FREE + ZERO,
-        "kill",
-    ),
-    Mutation(
-        "WRITING is never said",
-        "ring.c",
-        WRITING,
-        "",
-        "kill",
-    ),
-]
-
-RING = [*ORDERS, *VIEWS, *RESERVE, *CONSUMER, *DEATHS]
+RING = [*ORDERS, *RESERVE, *CONSUMER]

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import build
 import kill
+from mutants_deaths import DEATHS
 from mutants_lease import LEASE
 from mutants_recover import RECOVER
 from mutants_rest import REST
@@ -32,7 +33,7 @@ from mutants_ring import RING
 from mutants_voids import VOIDS
 from mutation import Mutation
 
-MUTATIONS = [*RING, *RECOVER, *VOIDS, *LEASE, *REST]
+MUTATIONS = [*RING, *DEATHS, *RECOVER, *VOIDS, *LEASE, *REST]
 
 BUILTINS = ["test_hotpath.py", "test_hotpath_memory.py", "test_passage.py"]
 """The tests of the builtins."""

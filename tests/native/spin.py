@@ -34,9 +34,9 @@ PRODUCERS = ("-DKILLS=0",)
 EVERYBODY = ("-DFIRST=1", "-DSECOND=1", "-DSTART=3", "-DKILLS=1")
 """Both, in a smaller story: one record each, the first of which pads."""
 
-SHORT = (CONSUMERS, PRODUCERS, EVERYBODY)
+SHORT: tuple[tuple[str, ...], ...] = (CONSUMERS, PRODUCERS, EVERYBODY)
 
-LONG = (
+LONG: tuple[tuple[str, ...], ...] = (
     *SHORT,
     ("-DKILLS=1",),
     ("-DFIRST=1", "-DSECOND=1", "-DSTART=3", "-DKILLS=3"),
@@ -45,7 +45,7 @@ LONG = (
 )
 """Larger stories, and records of every size."""
 
-BROKEN = {
+BROKEN: dict[str, tuple[str, ...]] = {
     "BROKEN_RELEASE": CONSUMERS,
     "BROKEN_ZERO": CONSUMERS,
     "BROKEN_HEAD": CONSUMERS,

@@ -5,6 +5,8 @@
  */
 #include "check.h"
 
+#include "crc32c.h"
+
 static void
 format_and_attach_refuse(void)
 {
@@ -30,6 +32,34 @@ format_and_attach_refuse(void)
     region->version -= 1;
     region->header_len += 1;
     CHECK_EQ(ra_ring_attach(&ring, region), -1);
+    region->header_len -= 1;
+    region->magic += 1;
+    CHECK_EQ(ra_ring_attach(&ring, region), -1);
+    region->magic -= 1;
+
+    /* A consumer died between moving `head` and moving `free`. */
+    store_relaxed(&region->tail, 64);
+    store_relaxed(&region->head, 32);
+    CHECK_EQ(ra_ring_attach(&ring, region), 0);
+    CHECK_EQ(ring.claim, 32);
+    ring_drop(&ring);
+}
+
+static void
+checksum_is_as_the_format_says(void)
+{
+    unsigned char bytes[16 + 7] = {RA_LACKS_TIME, 0, 0, 0, 7, 0, 0, 0, 0xd2, 4};
+    struct ra_ring ring;
+
+    ring_new(&ring, SMALLEST, 0);
+    CHECK_EQ(ra_ring_push(&ring, "{\"a\":1}", 7, RA_LACKS_TIME, 1234), 0);
+    CHECK_EQ(record_of(&ring, 0)->crc, 0);
+
+    ring.region->flags = RA_CHECKED;
+    CHECK_EQ(ra_ring_attach(&ring, ring.region), 0);
+    CHECK_EQ(ra_ring_push(&ring, "{\"a\":1}", 7, RA_LACKS_TIME, 1234), 32);
+    memcpy(bytes + 16, "{\"a\":1}", 7);
+    CHECK_EQ(record_of(&ring, 32)->crc, ra_crc32c(0, bytes, sizeof(bytes)));
     ring_drop(&ring);
 }
 
@@ -229,6 +259,7 @@ int
 main(void)
 {
     RUN(format_and_attach_refuse);
+    RUN(checksum_is_as_the_format_says);
     RUN(record_comes_out_as_it_went_in);
     RUN(full_consumes_nothing);
     RUN(too_big_is_not_full);
