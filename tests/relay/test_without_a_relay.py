@@ -73,6 +73,8 @@ def test_a_half_made_record_does_not_make_it_spin(worker, salvage, tags):
     one.log(3)
     whole = one.tear(0)
     work(salvage)
+    # To the end of what the scan has found: other rings come at once.
+    work(salvage)
     due = salvage.next_due()
     salvage._scan_due = 0.0
     one.mend(0, whole)
