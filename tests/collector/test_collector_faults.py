@@ -82,6 +82,17 @@ def test_a_fault_that_names_ids_waits_for_them():
     assert not faults.waits_for_ids
 
 
+def test_ids_that_are_no_text_are_nobodys():
+    """
+    The service takes anything; a fault for an id is not for a list.
+    """
+    faults = Faults()
+    faults.add(Fault(users=("alice",)))
+
+    assert faults.take([{"user_id": ["alice"]}, {"user_id": {}}]) is None
+    assert faults.take(EVENTS) is not None
+
+
 def test_a_429_tells_who_and_which():
     """
     Named users, devices and quotas appear with the indexes they have.

@@ -173,7 +173,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         return [
             index
             for index, event in enumerate(events)
-            if any(event.get(field) in ids for field, ids in named.items())
+            if any(
+                isinstance(value := event.get(field), str) and value in ids
+                for field, ids in named.items()
+            )
         ]
 
     def text(
