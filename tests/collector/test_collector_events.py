@@ -134,6 +134,18 @@ def test_first_error_only_names_one_index_a_field():
     ] == {"time": [1], "price": [3]}
 
 
+@pytest.mark.parametrize("kind", [{}, ["t"], 5, None])
+def test_a_type_that_is_no_text_beside_no_id(kind):
+    """
+    Both are named, as of any other event.
+    """
+    said = ask({"event_type": kind})
+
+    assert said.status == 400
+    assert said.body[MISSING]["user_id"] == [0]
+    assert "event_type" in {**said.body[INVALID], **said.body[MISSING]}
+
+
 def test_http_v2_refuses_a_short_id():
     """
     The HTTP V2 API refuses a short id even beside a good one.

@@ -327,7 +327,7 @@ def _check_ids(
     Look at the ids of one event, whose length must be in *lengths*.
     """
     given = [field for field in IDS if event.get(field) is not None]
-    if not given and event.get("event_type") not in NEED_NO_ID:
+    if not given and str(event.get("event_type")) not in NEED_NO_ID:
         for field in IDS:
             findings.missing.setdefault(field, []).append(index)
     wrong = []
