@@ -16,6 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import hostile
+import runner
 from steady import Steady
 
 collector_package = pytest.importorskip("ringamp.collector")
@@ -150,3 +152,40 @@ def start(tmp_path, collector):
     for program in started:
         if program.process.returncode is None:
             program.wait(0)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory, collector_process):
+    """
+    What processes of two projects left in a spool when they were killed.
+    """
+    path = tmp_path_factory.mktemp("template")
+    return hostile.prepare(path, collector_process.url)
+
+
+@pytest.fixture
+def left(template, spool):
+    """
+    The same, for a test to damage.
+    """
+    return hostile.copy_of(template, spool.path)
+
+
+@pytest.fixture
+def live(spool, collector):
+    """
+    Start a client in the spool, wait for its end, and see that it lived as it
+    should; return what it told.
+    """
+
+    def run(*, answers=("success",), patience=8, **options):
+        done = runner.run(
+            runner.HERE / "heir.py",
+            *(spool.path, "own", hostile.OWN, json.dumps(options)),
+            url=collector.url,
+            deadline=hostile.DEADLINE + patience,
+            RINGAMP_TEST_PATIENCE=str(patience),
+        )
+        return hostile.check(done, answers)
+
+    return run
