@@ -19,6 +19,7 @@ from wreckage import CAPACITY_AT, MAGIC_AT, VERSION_AT, write_at
 from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE, ffi, lib
 from ringamp.buffer.region import new_ring_id
 from ringamp.buffer.spool import ring_text
+from ringamp.collector import Fault
 
 OTHER_KEY = "f" * 32
 
@@ -247,6 +248,8 @@ DAMAGES = {
     "no checksums": (sealed_with(72, 0), SENT),
     "another project, sealed": (sealed_with(40, 7, 16), BAD),
     "a limit on ids of billions": (sealed_with(68, 2**32 - 1), BAD),
+    "the pid of a living process": (sealed_with(64, os.getpid()), SENT),
+    "the pid of all containers": (sealed_with(64, 1), SENT),
     "a header of noise": (write(0, b"\x55" * HEADER_SIZE), BAD),
     "positions of noise": (write(4096, b"\x55" * 256), BAD),
     "records of noise": (write(HEADER_SIZE, b"\x55" * CAPACITY_MIN), PART),
@@ -280,6 +283,9 @@ def tags(name, count=COUNT):
     """
     return sealed.tags_of(name, count)
 
+
+SLOW = Fault(delay=0.4)
+"""What gives a test the time to do something meanwhile."""
 
 OWN = 7
 """Events that a living client logs."""
