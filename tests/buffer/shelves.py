@@ -41,7 +41,7 @@ def events_of(backlog, name):
     """
     shelved = backlog.take(name)
     shelved.close()
-    return shelved.events
+    return [*shelved.events]
 
 
 def plant(folder, data, name=NAME):

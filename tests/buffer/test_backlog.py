@@ -39,7 +39,7 @@ def test_what_is_put_is_taken(backlog, folder):
     assert json.loads(folder.read(name, 999)) == [{"n": n} for n in range(5)]
     shelved = backlog.take(name)
     assert shelved.name == name
-    assert shelved.events == EVENTS
+    assert [*shelved.events] == EVENTS
     assert (shelved.created_ms, shelved.min_id_length) == (NOW, 12)
     shelved.drop()
     assert folder.names() == []
@@ -190,7 +190,7 @@ def test_what_is_done_is_not_kept(backlog, folder, done):
 
     assert folder.names() == [name]
     again = backlog.take(name)
-    assert again.events == EVENTS[done:]
+    assert [*again.events] == EVENTS[done:]
     assert (again.created_ms, again.min_id_length) == (NOW, 5)
     again.drop()
 

@@ -31,9 +31,9 @@ from shelves import (
     put,
 )
 
+from ringamp.buffer.array import SEAL_LENGTH
 from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.folder import Folder
-from ringamp.buffer.shelved import SEAL_LENGTH
 from ringamp.errors import SpoolError
 
 

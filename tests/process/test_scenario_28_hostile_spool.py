@@ -23,7 +23,7 @@ from workload import KEY
 
 from ringamp.bindings import HEADER_SIZE
 from ringamp.buffer.region import new_ring_id
-from ringamp.buffer.shelved import SEAL_LENGTH, Label
+from ringamp.buffer.shelved import Label
 from ringamp.buffer.spool import ring_text
 from ringamp.collector import Fault
 
@@ -167,7 +167,7 @@ def test_28_a_backlog_that_was_tampered_with(left, live, collector):
         hostile.flip(changed, rng.randrange(8 * len(content)))
         place().write_bytes(changed)
         # What lacks nothing but its checksum is as one that a person wrote.
-        length = rng.randrange(len(content) - SEAL_LENGTH)
+        length = rng.randrange(len(content) - hostile.SEAL_LENGTH)
         place().write_bytes(content[:length])
     for suffix in (".json", ".held"):
         shutil.copy(strange, place(suffix))

@@ -34,6 +34,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from ringamp.buffer.array import EventArray, array, read_array
 from ringamp.buffer.folder import NO_FILE, TEMPORARY, Folder
 from ringamp.buffer.lease import CONSUMER, Lease
 from ringamp.buffer.shelved import (
@@ -42,8 +43,6 @@ from ringamp.buffer.shelved import (
     Label,
     LeaseLike,
     Shelved,
-    array,
-    read_array,
 )
 from ringamp.errors import SpoolError
 
@@ -293,7 +292,7 @@ class Backlog:
         found = map(Label.read, self._folder.names())
         return sorted(one for one in found if one and one.state == state)
 
-    def _read(self, fd: int, name: str, limit: int) -> list[bytes]:
+    def _read(self, fd: int, name: str, limit: int) -> EventArray:
         data = self._folder.read_open(fd, name, limit)
         try:
             return read_array(data, self._project)

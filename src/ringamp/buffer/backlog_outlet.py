@@ -12,9 +12,7 @@ rest.
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 
 from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.batch import Batch, Pin
@@ -101,18 +99,15 @@ class BacklogOutlet:
         file = self._file
         if file is None:
             return None
-        start = self._done
-        chosen = file.events[start : start + max_count]
+        events, start = file.events, self._done
         room = max_bytes - len(head) - len(tail)
-        # With the comma behind each.
-        ends = [*accumulate(map(len, chosen))]
-        count = bisect_right(
-            range(len(chosen)), room, key=lambda at: ends[at] + at + 1
+        end = events.end_of_run(start, max_count, room)
+        count = end - start
+        batch = Batch(
+            b"".join((head, events.joined(start, end), tail)),
+            events.offsets(start, end, len(head)),
+            (start, range(start, end), end),
         )
-        count = max(count, 1)
-        del chosen[count:]
-        end = start + count
-        batch = Batch.of(head, chosen, tail, (start, range(start, end), end))
         self._out = count
         self.taken += count
         batch.pins = Pin(count, self._end_run)

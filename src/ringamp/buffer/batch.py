@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, overload
 
 import orjson
 
-from ringamp.buffer.shelved import read_array
+from ringamp.buffer.array import read_array
 from ringamp.events.ids import Ids
 
 NOBODY: Final = Ids(None, None)
@@ -129,7 +129,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _events(joined: bytes) -> list[bytes]:
+def _events(joined: bytes) -> Sequence[bytes]:
     """
     Read events with commas between them; none where they are not that.
     """

@@ -7,31 +7,19 @@ is leased for sending.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from operator import methodcaller
 from typing import NamedTuple, Protocol
 
-import msgspec
-
-from ringamp.bindings import lib
+from ringamp.buffer.array import EventArray, array
 from ringamp.buffer.folder import TEMPORARY, Folder
 
 READY = ".json"
 HELD = ".held"
-
-WHITE = b" \t\n\r"
-"""What JSON calls white space: four digits of a checksum."""
-
-SEAL_LENGTH = 16
-"""Digits of 32 bits."""
 
 _NAME = re.compile(
     r"(\d{13})-([0-9a-v]{26})-(0|[1-9]\d{0,11})-(0|[1-9]\d{0,5})"
     r"(\.json|\.held)",
     re.ASCII,
 )
-
-_begins_event = methodcaller("startswith", b'{"')
 
 
 class LeaseLike(Protocol):
@@ -105,7 +93,7 @@ class Shelved:
         lease: LeaseLike,
         name: str,
         label: Label,
-        events: list[bytes],
+        events: EventArray,
         *,
         project: bytes,
     ) -> None:
@@ -157,59 +145,3 @@ class Shelved:
         Give the lease back and leave the file as it is.
         """
         self._lease.close()
-
-
-def array(events: Sequence[bytes], project: bytes) -> Iterator[bytes]:
-    """
-    Yield a JSON array of *events*, sealed as *project*'s.
-    """
-    crc = _crc(0, project)
-    before = b"["
-    for event in events:
-        for chunk in (before, event):
-            crc = _crc(crc, chunk)
-            yield chunk
-        before = b","
-    yield b"]"
-    yield _seal(_crc(crc, b"]"))
-
-
-def _crc(crc: int, chunk: bytes) -> int:
-    return int(lib.ra_crc32c(crc, chunk, len(chunk)))
-
-
-def _seal(crc: int) -> bytes:
-    """
-    Write a checksum in white space, which JSON allows behind the array: what
-    changes on a disk is noticed, and any program can read the file.
-    """
-    return bytes(WHITE[crc >> 2 * digit & 3] for digit in range(SEAL_LENGTH))
-
-
-def read_array(data: bytes, project: bytes = b"") -> list[bytes]:
-    """
-    Read a JSON array of events, each as its bytes.
-
-    Raises:
-        ValueError: It is none, or not as it was sealed as *project*'s.
-        RecursionError: It is nested too deeply.
-    """
-    content = data.rstrip(WHITE)
-    seal = data[len(content) :]
-    # None, or a line's end: somebody has written the file by hand.
-    if seal not in {b"", b"\n"} and seal != _seal(
-        _crc(_crc(0, project), content)
-    ):
-        raise ValueError(
-            "has changed since it was written, or is another project's"
-        )
-    try:
-        # The decoder skips over strings; it does not look into them.
-        str(data, "utf-8")
-        raws = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except ValueError as error:
-        raise ValueError(f"is no JSON array ({error})") from error
-    events = [*map(bytes, raws)]
-    if not events or not all(map(_begins_event, events)):
-        raise ValueError("holds no events")
-    return events

@@ -7,14 +7,15 @@ in white space that nobody sees.
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shelves import EVENTS, at, events_of, put
 
+from ringamp.buffer.array import SEAL_LENGTH, WHITE, array, read_array
 from ringamp.buffer.backlog import Backlog
-from ringamp.buffer.shelved import SEAL_LENGTH, WHITE, array, read_array
 from ringamp.errors import SpoolError
 
 DATA = b"".join(array(EVENTS, b"whose"))
@@ -34,7 +35,7 @@ def test_what_was_written_is_read():
     """
     Byte for byte.
     """
-    assert read_array(DATA, b"whose") == EVENTS
+    assert [*read_array(DATA, b"whose")] == EVENTS
 
 
 def test_the_checksum_is_that_of_the_documentation():
@@ -66,7 +67,7 @@ def test_a_file_written_by_hand_is_taken(end):
     """
     Without a checksum, and with the line's end of an editor.
     """
-    assert read_array(b'[{"a":1},{"b":2}]' + end, b"whose") == [
+    assert [*read_array(b'[{"a":1},{"b":2}]' + end, b"whose")] == [
         b'{"a":1}',
         b'{"b":2}',
     ]
@@ -105,7 +106,7 @@ def test_every_byte_counts():
     taken = [n for n in range(len(DATA)) if not is_refused(DATA[:n])]
 
     assert taken == [len(DATA) - SEAL_LENGTH]
-    assert read_array(DATA[: taken[0]], b"") == EVENTS
+    assert [*read_array(DATA[: taken[0]], b"")] == EVENTS
 
 
 @given(
@@ -120,7 +121,7 @@ def test_any_events_come_back(events):
     """
     Whatever is in them, white space at their ends included.
     """
-    assert read_array(b"".join(array(events, b"")), b"") == events
+    assert [*read_array(b"".join(array(events, b"")), b"")] == events
 
 
 def test_a_batch_in_one_piece_is_the_same_file():
@@ -166,3 +167,64 @@ def test_a_file_that_is_shortened_is_sealed_anew(backlog):
     shelved.keep(2)
 
     assert events_of(backlog, name) == EVENTS[2:]
+
+
+def test_white_space_between_events_is_taken_out():
+    """
+    Written by hand, the events are found where they are.
+    """
+    events = read_array(b'[ {"a":1} ,\n {"b":[2, 3]}\t,{"c":4}]')
+
+    assert [*events] == [b'{"a":1}', b'{"b":[2, 3]}', b'{"c":4}']
+    assert events.joined(1, 3) == b'{"b":[2, 3]},{"c":4}'
+
+
+def test_events_are_cut_out_as_of_a_list():
+    """
+    By index from either end, by slice, and not beyond.
+    """
+    events = read_array(DATA, b"whose")
+
+    assert len(events) == 5
+    assert (events[0], events[-1]) == (EVENTS[0], EVENTS[4])
+    assert events[1:4] == EVENTS[1:4]
+    assert events[3:99] == EVENTS[3:]
+    with pytest.raises(IndexError):
+        events[5]
+
+
+@pytest.mark.parametrize(
+    ("start", "max_count", "room", "end"),
+    [
+        (0, 9, 40, 5),
+        (0, 9, 39, 4),
+        (1, 9, 24, 4),
+        (1, 2, 99, 3),
+        (2, 1, 99, 3),
+        (4, 9, 99, 5),
+        (3, 9, 0, 4),
+    ],
+)
+def test_a_run_is_as_long_as_count_and_room_allow(start, max_count, room, end):
+    """
+    Each of these events takes eight bytes with its comma; one alone always
+    goes.
+    """
+    assert len(EVENTS[0]) + 1 == 8
+
+    events = read_array(DATA, b"whose")
+
+    assert events.end_of_run(start, max_count, room) == end
+
+
+def test_offsets_are_those_in_the_body():
+    """
+    Of a run in its middle too, whatever goes before it.
+    """
+    events = read_array(DATA, b"whose")
+    body = b"head[" + events.joined(2, 5) + b"]tail"
+
+    offsets = events.offsets(2, 5, len(b"head["))
+
+    found = [body[a : b - 1] for a, b in pairwise(offsets)]
+    assert found == EVENTS[2:]
