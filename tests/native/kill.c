@@ -4,15 +4,15 @@
  *
  *   kill --rounds N --seed N --first ROUND POINT...
  *
- * Works in the current directory. Each round has a ring file of its own, three threads that push and mostly
- * one that consumes, in one process or in two. They note outside the ring
- * what they are about to do and what they have done. One dies of SIGKILL: at
- * the n-th arrival at a point of the protocol (native/failpoint.h), or at
- * some instant. Then this process does what whoever finds the file does:
- * takes the locks, checks, repairs or resumes, and consumes the rest. The
- * notes and the records must agree: what was pushed is there, once, whole,
- * in order; only what had been handed over but not yet given back may come
- * a second time, from the same position.
+ * Works in the current directory. Each round has a ring file of its own,
+ * three threads that push and mostly one that consumes, in one process or in
+ * two. They note outside the ring what they are about to do and what they
+ * have done. One dies of SIGKILL: at the n-th arrival at a point of the
+ * protocol (native/failpoint.h), or at some instant. Then this process does
+ * what whoever finds the file does: takes the locks, checks, repairs or
+ * resumes, and consumes the rest. The notes and the records must agree: what
+ * was pushed is there, once, whole, in order; only what had been handed over
+ * but not yet given back comes a second time, from the same position.
  */
 #include "kill.h"
 

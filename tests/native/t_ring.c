@@ -48,7 +48,9 @@ format_and_attach_refuse(void)
 static void
 checksum_is_as_the_format_says(void)
 {
-    unsigned char bytes[16 + 7] = {RA_LACKS_TIME, 0, 0, 0, 7, 0, 0, 0, 0xd2, 4};
+    unsigned char bytes[16 + 7] = {
+        [0] = RA_LACKS_TIME, [4] = 7, [8] = 0xd2, [9] = 0x04, /* 1234 */
+    };
     struct ra_ring ring;
 
     ring_new(&ring, SMALLEST, 0);
