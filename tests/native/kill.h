@@ -79,8 +79,8 @@ payload_of(char *text, uint64_t seed, uint64_t producer, uint64_t number)
                                : 320;
     uint64_t length = 64 + random_next(&state) % (most - 64 + 1), at;
 
-    at = (uint64_t)sprintf(
-        text, "{\"p\":%" PRIu64 ",\"n\":%" PRIu64 ",\"x\":\"", producer, number);
+    at = (uint64_t)sprintf(text, "{\"p\":%d,\"n\":%d,\"x\":\"",
+                           (int)producer, (int)number);
     memset(text + at, (int)('a' + random_next(&state) % 26), length - at);
     /* Not the same everywhere, so that a shifted copy shows. */
     for (; at < length; at += 16)
