@@ -28,6 +28,9 @@ COUNT = 12
 
 SIZE = HEADER_SIZE + CAPACITY_MIN
 
+SEAL_LENGTH = 16
+"""Bytes of the checksum behind a backlog file's array."""
+
 STRANGER = 65534
 
 
