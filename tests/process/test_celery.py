@@ -17,16 +17,18 @@ import sys
 
 import pytest
 import runner
+from passing import pass_on
 
 pytest.importorskip("celery")
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
 TASKS = """
-import json, os
+import json, os, signal
 import celery, workload
 
 # Nothing is sent before the end of a child, so that all depends on it.
-client = workload.begin(upload_interval_in_sec=60)
+client = workload.begin(
+    upload_interval_in_sec=60, **json.loads(os.environ["OPTIONS"]))
 app = celery.Celery("tasks", broker=os.environ["BROKER"])
 app.conf.broker_transport_options = json.loads(os.environ["TRANSPORT"])
 app.conf.worker_hijack_root_logger = False
@@ -37,9 +39,16 @@ def log(number):
     workload.log(client, f"t{number}", 5)
     with open(os.environ["DONE"], "a") as done:
         done.write(f"{os.getpid()}\\n")
+
+@app.task
+def die(number):
+    log(number)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 TASKS_COUNT = 12
+
+SEND = "import tasks; [tasks.{task}.delay(n) for n in range({start}, {end})]"
 
 
 @contextlib.contextmanager
@@ -91,26 +100,24 @@ def files(tmp_path):
     yield "filesystem://", json.dumps(folders)
 
 
-@pytest.mark.parametrize("options", [(), ("--max-tasks-per-child", "1")])
-@pytest.mark.parametrize("broker", [files, redis])
-def test_a_prefork_pool_loses_nothing(collector, tmp_path, broker, options):
+def work(tmp_path, url, broker, options, calls, **client_options):
     """
-    Whether children end with the worker or after every task, each event
-    logged by a task arrives once, and no hook has to be installed.
+    Let a worker do *calls*, lines of Python that send tasks; return how it
+    ended, and which children did the tasks.
     """
     (tmp_path / "tasks.py").write_text(TASKS)
     done = tmp_path / "done"
     done.touch()
     with broker(tmp_path) as (address, transport):
         env = runner.environment(
-            RINGAMP_TEST_URL=collector.url,
+            RINGAMP_TEST_URL=url,
             BROKER=address,
             TRANSPORT=transport,
             DONE=str(done),
+            OPTIONS=json.dumps(client_options),
         )
-        send = "import tasks; [tasks.log.delay(n) for n in range(%d)]"
         subprocess.run(
-            [sys.executable, "-c", send % TASKS_COUNT],
+            [sys.executable, "-c", "\n".join(calls)],
             env=env,
             cwd=tmp_path,
             check=True,
@@ -133,9 +140,51 @@ def test_a_prefork_pool_loses_nothing(collector, tmp_path, broker, options):
             os.kill(worker.pid, signal.SIGTERM)
         finally:
             run = worker.wait(40)
+    return run, set(done.read_text().split())
+
+
+@pytest.mark.parametrize("options", [(), ("--max-tasks-per-child", "1")])
+@pytest.mark.parametrize("broker", [files, redis])
+def test_scenario_19_a_prefork_pool_loses_nothing(
+    collector, tmp_path, broker, options
+):
+    """
+    Whether children end with the worker or after every task, each event
+    logged by a task arrives once, and no hook has to be installed.
+    """
+    send = SEND.format(task="log", start=0, end=TASKS_COUNT)
+    run, children = work(tmp_path, collector.url, broker, options, [send])
 
     assert (run.code, run.hung) == (0, False)
     assert "Traceback" not in run.err
-    children = set(done.read_text().split())
     assert not options or len(children) == TASKS_COUNT
     assert collector.took_once(*((f"t{n}", 5) for n in range(TASKS_COUNT)))
+
+
+def test_scenario_19_children_that_are_killed(collector, spool, tmp_path):
+    """
+    With a spool, a Redis and a child for every task, four of which are killed
+    in the midst of theirs: the children that come later send what those had
+    logged.
+    """
+    run, children = work(
+        tmp_path,
+        collector.url,
+        redis,
+        ("--max-tasks-per-child", "1"),
+        [
+            SEND.format(task="log", start=0, end=4),
+            SEND.format(task="die", start=4, end=8),
+            SEND.format(task="log", start=8, end=TASKS_COUNT),
+        ],
+        **spool.options(),
+    )
+    pass_on(spool, collector.url)
+
+    assert (run.code, run.hung) == (0, False)
+    assert run.err.count("WorkerLostError") >= 4
+    assert not runner.blames_us(run)
+    assert len(children) == TASKS_COUNT
+    tasks = [(f"t{n}", 5) for n in range(TASKS_COUNT)]
+    assert collector.took_once(*tasks, ("heir", 1))
+    assert spool.files() == []
