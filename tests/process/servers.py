@@ -89,11 +89,13 @@ class Site:
 
         url: The collector's.
 
+        app: The application's source.
+
         **env: Added to the environment.
     """
 
-    def __init__(self, tmp_path, command, url, **env):
-        (tmp_path / "app.py").write_text(APP)
+    def __init__(self, tmp_path, command, url, *, app=APP, **env):
+        (tmp_path / "app.py").write_text(app)
         self._socket = str(tmp_path / "s")
         self._notes = tmp_path / "notes"
         self._notes.touch()
