@@ -11,9 +11,10 @@
  *   pthread_atfork    the child handler stores 0. Works on every POSIX
  *                     system, for every fork() that goes through libc.
  *
- * The child handler closes the descriptors of lease.c besides, and does
- * nothing else: it runs while the locks of threads that no longer exist may
- * be held, so it must not allocate, lock, log or call Python. The first call in the child that sees 0 rebuilds; it compares
+ * The child handler gives up what lease.c holds besides, descriptors and
+ * maps, and does nothing else: it runs while the locks of threads that no
+ * longer exist may be held, so it must not allocate, lock, log or call
+ * Python. The first call in the child that sees 0 rebuilds; it compares
  * generations and not a flag, so grandchildren are noticed too.
  */
 #if defined(__linux__)
