@@ -94,6 +94,12 @@ class SpoolDir:
         """
         return {"spool_dir": str(self.path), "buffer_bytes": 1 << 20, **more}
 
+    def env(self, **more):
+        """
+        Return the same for `RINGAMP_TEST_OPTIONS` of a program.
+        """
+        return json.dumps(self.options(**more))
+
     def files(self):
         """
         Name all files, of all projects.

@@ -27,10 +27,12 @@ faulthandler.enable()
 
 def begin(**options):
     """
-    Initialise the default instance.
+    Initialise the default instance, with the options that the test wants as
+    well.
     """
     url = options.pop("server_url", os.environ["RINGAMP_TEST_URL"])
-    return ringamp.init(KEY, server_url=url, **options)
+    wanted = json.loads(os.environ.get("RINGAMP_TEST_OPTIONS", "{}"))
+    return ringamp.init(KEY, server_url=url, **{**wanted, **options})
 
 
 def event(tag):
@@ -52,6 +54,17 @@ def log(client, name, count, first=0):
         client.log_event(event(f"{name}-{number}"))
         for number in range(first, first + count)
     ]
+
+
+def wait_alone(seconds=10):
+    """
+    Wait until the spool holds our own ring's file and nothing else.
+    """
+    path = Path(ringamp.get_instance().options.spool_dir)
+    give_up = time.monotonic() + seconds
+    while sum(not each.is_dir() for each in path.rglob("*")) > 1:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def tell(**fields):
