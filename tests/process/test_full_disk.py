@@ -13,7 +13,7 @@ import runner
 
 from ringamp.collector import Fault
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 RING = 1 << 18
 DISK = 4 << 20

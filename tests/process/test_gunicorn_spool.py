@@ -18,7 +18,7 @@ import runner
 from servers import Site
 
 pytest.importorskip("gunicorn")
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 CLASSES = {
     "sync": (),

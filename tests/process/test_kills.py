@@ -15,7 +15,7 @@ import os
 import pytest
 import runner
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 KILLS = int(os.environ.get("RINGAMP_KILLS", "150"))
 SEED = os.environ.get("RINGAMP_KILLS_SEED")

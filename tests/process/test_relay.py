@@ -20,7 +20,7 @@ import workload
 
 from ringamp.collector import Fault
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 KILLS = int(os.environ.get("RINGAMP_RELAY_KILLS", "25"))
 SEED = os.environ.get("RINGAMP_RELAY_SEED")

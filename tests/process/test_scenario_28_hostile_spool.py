@@ -27,7 +27,7 @@ from ringamp.buffer.shelved import Label
 from ringamp.buffer.spool import ring_text
 from ringamp.collector import Fault
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 FLIPS = 250
 """Copies of a ring, each with another bit flipped."""

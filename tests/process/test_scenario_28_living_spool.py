@@ -26,7 +26,7 @@ from workload import KEY
 
 from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 RINGS, EACH = 24, 5
 """Dead rings of a race, and events in each."""

@@ -12,7 +12,7 @@ import os
 import pytest
 import runner
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 SECONDS = float(os.environ.get("RINGAMP_SCRIBBLE", "5"))
 

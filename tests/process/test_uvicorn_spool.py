@@ -18,7 +18,7 @@ from servers import Site
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 APP = """
 import asyncio, contextlib, json, os

@@ -17,7 +17,7 @@ from passing import pass_on
 from servers import Site
 from test_uwsgi import OPTIONS, UWSGI, ask, stop
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 MASTER = ("--master", "--processes", "2")
 
