@@ -373,6 +373,6 @@ void
 ra_ring_resume(struct ra_ring *ring)
 {
     /* relaxed: only the consumer stores it, and the last one is dead. */
-    ring->claim = load_relaxed(&ring->region->head);
+    ring->claim = load_relaxed(&ring->region->head) & ~UINT64_C(7);
     ra_ring_release(ring, ring->claim);
 }

@@ -155,7 +155,8 @@ ra_ring_attach(struct ra_ring *ring, struct ra_region *region)
     /* Half a lap: such a record and the longest pad before it always fit
        into an empty ring. */
     ring->max_payload = region->capacity / 2 - RA_RECORD_HEADER;
-    ring->claim = load_relaxed(&region->head); /* relaxed: alone so far. */
+    /* relaxed: alone so far. Aligned, whatever a file says. */
+    ring->claim = load_relaxed(&region->head) & ~UINT64_C(7);
     return 0;
 }
 
@@ -174,6 +175,11 @@ ra_ring_reserve(struct ra_ring *ring, uint64_t length, struct ra_slot *slot)
     for (;;) {
         uint64_t to_end = ring->capacity - (tail & ring->mask);
 
+        /* Never so in a region that only we write to. But anybody may write
+           to a file, and a word that is not aligned would reach beyond the
+           end of the lap. */
+        if ((tail & 7) != 0)
+            return RA_FULL;
         pad = span <= to_end ? 0 : to_end;
         free = load_acquire(&region->free_cache); /* E3 */
         if (tail + pad + span - free > ring->capacity) {

@@ -26,8 +26,8 @@ ATTACH = [
     Mutation(
         "a view begins where bytes are being zeroed",
         "ring.c",
-        "ring->claim = load_relaxed(&region->head);",
-        "ring->claim = load_relaxed(&region->free);",
+        "ring->claim = load_relaxed(&region->head)",
+        "ring->claim = load_relaxed(&region->free)",
         "ring",
     ),
     Mutation(

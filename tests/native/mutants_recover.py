@@ -319,7 +319,8 @@ REPAIR = [
         (
             "recover",
             "resume keeps the claim of the last view",
-            "    ring->claim = load_relaxed(&ring->region->head);\n",
+            "    ring->claim = load_relaxed(&ring->region->head)"
+            " & ~UINT64_C(7);\n",
             "",
         ),
         (

@@ -120,6 +120,22 @@ RESERVE = [
         is_short=True,
     ),
     Mutation(
+        "a tail of no record is believed",
+        "ring.c",
+        "if ((tail & 7) != 0)",
+        "if (0)",
+        "ring",
+        is_short=True,
+    ),
+    Mutation(
+        "a head of no record is believed",
+        "ring.c",
+        "load_relaxed(&region->head) & ~UINT64_C(7);",
+        "load_relaxed(&region->head);",
+        "ring",
+        is_short=True,
+    ),
+    Mutation(
         "FULL consumes, as with fetch-and-add",
         "ring.c",
         "add_relaxed(&region->refused, 1);",

@@ -42,6 +42,11 @@ format_and_attach_refuse(void)
     store_relaxed(&region->head, 32);
     CHECK_EQ(ra_ring_attach(&ring, region), 0);
     CHECK_EQ(ring.claim, 32);
+
+    /* Somebody has written over the file. */
+    store_relaxed(&region->head, 39);
+    CHECK_EQ(ra_ring_attach(&ring, region), 0);
+    CHECK_EQ(ring.claim, 32);
     ring_drop(&ring);
 }
 
@@ -257,6 +262,24 @@ pad_and_record_are_reserved_together_or_not_at_all(void)
     ring_drop(&ring);
 }
 
+static void
+tail_that_somebody_wrote_over_takes_no_record(void)
+{
+    static const uint64_t tails[] = {1, 4, SMALLEST - 1, SMALLEST - 4,
+                                     UINT64_MAX, UINT64_MAX - 3};
+    struct ra_ring ring;
+    size_t i;
+
+    ring_new(&ring, SMALLEST, 0);
+    for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+        store_relaxed(&ring.region->tail, tails[i]);
+        store_relaxed(&ring.region->free, tails[i]);
+        CHECK_EQ(ra_ring_push(&ring, "{\"a\":1}", 7, 0, 1), RA_FULL);
+        CHECK_EQ(load_relaxed(&ring.region->tail), tails[i]);
+    }
+    ring_drop(&ring);
+}
+
 int
 main(void)
 {
@@ -269,5 +292,6 @@ main(void)
     RUN(record_that_ends_with_the_lap_needs_no_pad);
     RUN(largest_record_fits_into_an_empty_ring);
     RUN(pad_and_record_are_reserved_together_or_not_at_all);
+    RUN(tail_that_somebody_wrote_over_takes_no_record);
     return 0;
 }
