@@ -59,6 +59,7 @@ class Folder:
     def __init__(self, fd: int, path: str) -> None:
         self.fd = fd
         self.path = path
+        self._identity = _identity(fd)
 
     @classmethod
     def open(cls, path: str) -> Folder:
@@ -260,10 +261,14 @@ class Folder:
     def close(self) -> None:
         """
         Let the directory go. A second call does nothing.
+
+        A daemon may have closed what it inherited and opened something else
+        under the same number; that is left alone.
         """
         fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        with suppress(OSError):
+            if _identity(fd) == self._identity:
+                os.close(fd)
 
     def _path(self, name: str) -> str:
         """
@@ -330,6 +335,11 @@ def _open_directory(name: str, parent: int | None, path: str) -> int:
             f"{path}: is {'a link' if is_link else 'no directory'}; "
             "only a directory is allowed",
         ) from error
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    facts = os.fstat(fd)
+    return facts.st_dev, facts.st_ino
 
 
 def _checked_directory(fd: int, path: str) -> int:
