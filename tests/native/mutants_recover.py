@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from mutation import Mutation
 
+RESUMED = (
+    "    ring->claim = load_relaxed(&ring->region->head) & ~UINT64_C(7);\n"
+)
+
 SHORT = {"page 0 is not checked", "bytes behind the tail stay"}
 """Those that pytest runs."""
 
@@ -319,8 +323,7 @@ REPAIR = [
         (
             "recover",
             "resume keeps the claim of the last view",
-            "    ring->claim = load_relaxed(&ring->region->head)"
-            " & ~UINT64_C(7);\n",
+            RESUMED,
             "",
         ),
         (
