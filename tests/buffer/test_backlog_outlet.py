@@ -198,8 +198,9 @@ def test_what_failed_is_put_back_and_rests(backlog, outlet):
     put(backlog, EVENTS[3:], now_ms=NOW)
     failed = look_and_fill(outlet)
 
-    outlet.put_back()
+    outlet.put_back(3)
     end(failed)
+    assert outlet.taken == 0
     second = look_and_fill(outlet)
     assert bytes_of(second) == EVENTS[3:]
     end(second)
@@ -217,9 +218,10 @@ def test_what_had_its_end_before_is_not_sent_again(backlog, outlet):
     end(fill(outlet, max_count=2))
     failed = fill(outlet, max_count=2)
 
-    outlet.put_back()
+    outlet.put_back(2)
     end(failed)
 
+    assert outlet.taken == 2
     (name,) = backlog.names()
     assert events_of(backlog, name) == EVENTS[2:]
 
@@ -317,7 +319,7 @@ def test_not_more_is_remembered_than_there_may_be(
 
     for _ in range(4):
         batch = look_and_fill(outlet)
-        outlet.put_back()
+        outlet.put_back(1)
         end(batch)
 
     assert len(outlet._resting) == 2
@@ -346,3 +348,17 @@ def test_what_waits_anew_does_not_take_the_place_of_where_it_was(
     assert left != name
     assert Label.read(left).created_ms == Label.read(name).created_ms
     assert events_of(backlog, left) == [EVENTS[1]]
+
+
+def test_what_is_out_when_it_closes_was_not_taken(backlog, outlet):
+    """
+    Of a run of which a part has its end, only that part was.
+    """
+    put(backlog)
+    batch = look_and_fill(outlet)
+    batch.loosen([0, 1])
+
+    outlet.close()
+
+    assert outlet.taken == 2
+    assert len(backlog.names()) == 1

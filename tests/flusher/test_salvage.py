@@ -285,3 +285,20 @@ def test_a_ring_that_is_old_is_sent_with_a_warning(home, tmp_path, caplog):
 
     assert "logged more than 7 days ago" in caplog.text
     client.shutdown()
+
+
+def test_what_is_put_back_is_counted_when_it_has_its_end(start, home):
+    """
+    However often a file is tried, its events are recovered once.
+    """
+    put(home, 3)
+    transport = Switched()
+    client = start(transport, upload_interval_in_sec=60)
+    client.log_event(event(100))
+    until(lambda: len(transport.requests) >= 2)
+    assert client.stats().recovered == 0
+    transport.is_out = False
+
+    until(lambda: client.stats().recovered_delivered == 3)
+
+    until(lambda: client.stats().recovered == 3)

@@ -38,7 +38,7 @@ class BacklogOutlet:
 
         min_id_length: The option that it was logged under.
 
-        taken: Events that came out so far.
+        taken: Events that came out so far and were not put back.
 
         quarantined: Files so far that held no batch, and were put aside.
     """
@@ -49,6 +49,7 @@ class BacklogOutlet:
         self._done = 0
         self._out = 0
         self._returns = False
+        self._pin: Pin | None = None
         self._names: list[str] = []
         self._resting: set[str] = set()
         # A file that keeps the moment of another one would have that one's
@@ -110,13 +111,15 @@ class BacklogOutlet:
         )
         self._out = count
         self.taken += count
-        batch.pins = Pin(count, self._end_run)
+        batch.pins = self._pin = Pin(count, self._end_run)
         return batch
 
-    def put_back(self) -> None:
+    def put_back(self, count: int) -> None:
         """
-        Have what is out put back when the rest of its run has its ends.
+        Have what is out put back when the rest of its run has its ends:
+        *count* of its events have none.
         """
+        self.taken -= count
         self._returns = True
 
     def put_anew(self, batch: Batch, indexes: Sequence[int]) -> bool:
@@ -139,6 +142,7 @@ class BacklogOutlet:
             )
         except OSError:
             return False
+        self.taken -= len(indexes)
         self._rest(name)
         return True
 
@@ -151,6 +155,8 @@ class BacklogOutlet:
         """
         Put the open file back, less what has its end.
         """
+        if self._pin is not None and self._out:
+            self.taken -= self._pin.left
         self._put_back()
 
     def _open_next(self) -> bool:

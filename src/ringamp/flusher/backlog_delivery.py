@@ -106,7 +106,7 @@ class InBacklog:
         return LEFT
 
     def _return(self, batch: Batch, indexes: Sequence[int]) -> Return:
-        self._outlet.put_back()
+        self._outlet.put_back(len(indexes))
         batch.loosen(indexes)
         return Return(indexes)
 
@@ -128,6 +128,7 @@ class BacklogDelivery:
         self._deliveries: dict[int, Delivery] = {}
         self._due = 0.0
         self._rest = SHORTEST_REST
+        self._taken = 0
 
     def next_due(self) -> float:
         """
@@ -182,21 +183,29 @@ class BacklogDelivery:
         return self._deliveries[least]
 
     def _send(self, delivery: Delivery, now: float, timeout: float) -> bool:
-        taken = self._outlet.taken
         batch = delivery.next_batch()
         if batch is None:
             self._due = now + SCAN
             return False
-        self._makers.salvaged.recovered += self._outlet.taken - taken
+        self._note_taken()
         self._makers.note_age(self._outlet.created_ms)
         failures = self._keeper.failures
         delivery.send(batch, timeout)
+        self._note_taken()
         if self._keeper.failures > failures:
             self._due = self._makers.clock.monotonic() + self._rest
             self._rest = min(2 * self._rest, LONGEST_REST)
         elif not self._keeper.failures:
             self._rest = SHORTEST_REST
         return True
+
+    def _note_taken(self) -> None:
+        """
+        Count what came out. What was put back comes out again, perhaps in
+        another process, so it does not count.
+        """
+        self._makers.salvaged.recovered += self._outlet.taken - self._taken
+        self._taken = self._outlet.taken
 
     def fail(self) -> None:
         """
@@ -205,6 +214,7 @@ class BacklogDelivery:
         """
         self._deliveries.clear()
         self._outlet.close()
+        self._note_taken()
         self._due = self._makers.clock.monotonic() + SCAN
 
     def close(self) -> None:
@@ -214,3 +224,4 @@ class BacklogDelivery:
         for delivery in self._deliveries.values():
             delivery.give_up(CLOSED)
         self._outlet.close()
+        self._note_taken()
