@@ -32,19 +32,19 @@ ELSEWHERE = {
     },
     "p12": {  # Buffered events, a flusher at work, a warm pool, an idle one.
         "process/test_fork.py": [
-            "test_a_child_never_sends_what_its_parent_logged",
+            "test_scenario_7_a_child_never_sends_what_its_parent_logged",
             "test_a_fork_while_the_flusher_waits_for_an_answer",
             "test_a_fork_while_threads_are_inside_urllib3",
         ],
         "process/test_preload.py": [
-            "test_a_silent_master_has_no_thread_and_no_warning",
+            "test_scenario_13_a_silent_master_has_no_thread_and_no_warning",
         ],
     },
     "p13": {
         "process/test_exit.py": [
             "test_the_end_of_a_process_sends_what_is_left",
             "test_exit_waits_no_longer_than_it_may",
-            "test_os_exit_loses_what_is_in_memory",
+            "test_scenario_18_os_exit_loses_what_is_in_memory",
         ],
     },
 }

@@ -152,7 +152,7 @@ def test_a_handler_registered_after_init_precedes_ours(collector):
     assert collector.took_once(("p", 3), ("c", 3), ("plast", 5), ("clast", 5))
 
 
-def test_the_very_first_event_in_an_exit_handler(collector):
+def test_scenario_20_the_very_first_event_in_an_exit_handler(collector):
     """
     At exit 3.12 starts no thread; the first event of the process is sent all
     the same, in the thread that exits.
@@ -279,7 +279,7 @@ def test_exit_comes_sooner_where_no_retry_is_wanted():
     assert run.seconds < 2
 
 
-def test_os_exit_loses_what_is_in_memory(collector):
+def test_scenario_18_os_exit_loses_what_is_in_memory(collector):
     """
     `os._exit` runs nothing of Python, so what has not been sent is lost, as
     documented; `flush().result()` before it is the cure.

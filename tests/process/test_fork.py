@@ -13,7 +13,7 @@ from ringamp.collector import Fault
 pytestmark = pytest.mark.process
 
 
-def test_a_child_never_sends_what_its_parent_logged(collector):
+def test_scenario_7_a_child_never_sends_what_its_parent_logged(collector):
     """
     Events that wait in the parent at the fork are the parent's to send, each
     once; the child's receipts of them answer unknown, and it counts from 0.
@@ -88,7 +88,7 @@ def test_a_shutdown_in_a_child_is_the_childs(collector):
     assert collector.took_once(("p", 5), ("q", 5))
 
 
-def test_a_grandchild_without_a_push_in_between(collector):
+def test_scenario_8_a_grandchild_without_a_push_in_between(collector):
     """
     Two forks in a row, with nothing logged between them, and the third
     generation works: no flag that is set once decides.
@@ -124,7 +124,9 @@ def test_a_grandchild_without_a_push_in_between(collector):
     assert collector.took_once(("p", 3), ("c", 4), ("g", 5), ("gg", 6))
 
 
-def test_two_children_and_a_grandchild_share_no_insert_id(collector):
+def test_scenario_6_two_children_and_a_grandchild_share_no_insert_id(
+    collector,
+):
     """
     Parent, two children and a grandchild log the same number of events at
     the same positions of their rings; no two have the same insert_id.
@@ -223,7 +225,7 @@ def test_a_fork_while_the_flusher_waits_for_an_answer(collector):
     assert collector.took_once(("p", 5), ("c", 5))
 
 
-def test_a_fork_while_a_thread_holds_the_logging_lock(collector):
+def test_scenario_12_a_fork_while_a_thread_holds_the_logging_lock(collector):
     """
     Nothing of ringamp needs the lock of `logging` in a child, not even to
     say that an event is invalid or a request failed.

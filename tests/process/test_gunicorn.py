@@ -60,7 +60,9 @@ def serve(collector, tmp_path):
 @pytest.mark.parametrize("hooks", [False, True])
 @pytest.mark.parametrize("preload", [(), ("--preload",)])
 @pytest.mark.parametrize("worker_class", CLASSES)
-def test_term_loses_nothing(collector, serve, worker_class, preload, hooks):
+def test_scenario_14_term_loses_nothing(
+    collector, serve, worker_class, preload, hooks
+):
     """
     After TERM every request's event has arrived once, hooks or none.
     """
@@ -89,7 +91,9 @@ def test_term_loses_nothing(collector, serve, worker_class, preload, hooks):
 
 @pytest.mark.parametrize("preload", [(), ("--preload",)])
 @pytest.mark.parametrize("worker_class", CLASSES)
-def test_hup_loses_nothing(collector, serve, worker_class, preload):
+def test_scenario_14_hup_loses_nothing(
+    collector, serve, worker_class, preload
+):
     """
     A reload replaces the workers in the midst of it; nothing is lost.
     """
@@ -107,7 +111,7 @@ def test_hup_loses_nothing(collector, serve, worker_class, preload):
 
 
 @pytest.mark.parametrize("worker_class", CLASSES)
-def test_max_requests_lose_nothing(collector, serve, worker_class):
+def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     """
     Workers that end after a few requests send what they logged.
     """
@@ -128,7 +132,9 @@ def test_max_requests_lose_nothing(collector, serve, worker_class):
 
 
 @pytest.mark.parametrize("worker_class", CLASSES)
-def test_a_master_that_logs_while_it_preloads(collector, serve, worker_class):
+def test_scenario_13_a_master_that_logs_while_it_preloads(
+    collector, serve, worker_class
+):
     """
     What is logged at import is the master's, which sends it once.
     """
@@ -145,7 +151,7 @@ def test_a_master_that_logs_while_it_preloads(collector, serve, worker_class):
 
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT])
-def test_a_quick_shutdown_loses_nothing(collector, serve, number):
+def test_scenario_14_a_quick_shutdown_loses_nothing(collector, serve, number):
     """
     QUIT and INT end the workers at once, through the interpreter's exit.
     """
@@ -157,7 +163,7 @@ def test_a_quick_shutdown_loses_nothing(collector, serve, number):
     assert collector.took_once(("r", 40))
 
 
-def test_a_worker_timeout_loses_nothing(collector, serve):
+def test_scenario_14_a_worker_timeout_loses_nothing(collector, serve):
     """
     The arbiter aborts a worker that is stuck in Python code with SIGABRT; it
     sends what it had logged before it ends.

@@ -26,7 +26,7 @@ runs, and here a worker is stopped for 200 ms now and then."""
 
 
 @pytest.mark.timeout(120 + KILLS)
-def test_2_to_5_kills_under_load_lose_and_double_nothing():
+def test_scenario_2_to_5_kills_under_load_lose_and_double_nothing():
     """
     What the dead had accepted is sent by those who come after them, each
     event once, and the spool is empty in the end.

@@ -62,7 +62,7 @@ SOURCE = """
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("how", ["process", "pool", "executor"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_child_that_returns_loses_nothing(
+def test_scenario_17_a_child_that_returns_loses_nothing(
     collector, tmp_path, method, how, place
 ):
     """
@@ -84,7 +84,9 @@ def test_a_child_that_returns_loses_nothing(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_child_that_raises_loses_nothing(collector, tmp_path, method):
+def test_scenario_17_a_child_that_raises_loses_nothing(
+    collector, tmp_path, method
+):
     """
     An exception ends the child, and what it had logged is delivered.
     """

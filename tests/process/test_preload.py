@@ -15,7 +15,7 @@ STRICT = ("-W", "error")
 """Any warning ends the program; comes after the one that is ignored."""
 
 
-def test_a_silent_master_has_no_thread_and_no_warning(collector):
+def test_scenario_13_a_silent_master_has_no_thread_and_no_warning(collector):
     """
     `init` starts nothing: the master has one thread, its forks warn of
     nothing on any Python, and its workers log.
@@ -54,7 +54,7 @@ def test_a_silent_master_has_no_thread_and_no_warning(collector):
     assert collector.took_once(*pairs)
 
 
-def test_a_master_that_logs_at_import_sends_its_own(collector):
+def test_scenario_13_a_master_that_logs_at_import_sends_its_own(collector):
     """
     Events logged while the application is loaded are the master's; workers
     forked right after send theirs and no other.
@@ -89,7 +89,9 @@ def test_a_master_that_logs_at_import_sends_its_own(collector):
         "os.fork() or os.execv(command[0], command); os.wait()",
     ],
 )
-def test_starting_programs_leaves_the_flusher_alone(collector, how, tmp_path):
+def test_scenario_10_starting_programs_leaves_the_flusher_alone(
+    collector, how, tmp_path
+):
     """
     A hundred programs are started while events are logged: the flusher goes
     on, nothing is reset, and no program inherits a descriptor of ours.

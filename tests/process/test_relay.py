@@ -162,7 +162,7 @@ def rings(spool):
 
 
 @pytest.mark.timeout(60 + 2 * KILLS)
-def test_25_a_relay_killed_mid_drain_loses_and_doubles_nothing():
+def test_scenario_25_a_relay_killed_mid_drain_loses_and_doubles_nothing():
     """
     Scenario 25: relays are killed at random instants while eight producers
     log; another one goes on, or a worker with delivery="thread". The record

@@ -34,7 +34,9 @@ FLIPS = 250
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_28_a_ring_that_was_tampered_with(left, live, collector, name):
+def test_scenario_28_a_ring_that_was_tampered_with(
+    left, live, collector, name
+):
     """
     It is put aside, passed over, or sent as far as it is sound; the ring
     beside it is sent, and no other project's.
@@ -58,7 +60,7 @@ def test_28_a_ring_that_was_tampered_with(left, live, collector, name):
     assert left.stranger.exists()
 
 
-def test_28_flipped_bits_everywhere(left, live, collector):
+def test_scenario_28_flipped_bits_everywhere(left, live, collector):
     """
     In every field of the header, in the positions, in and between records:
     each copy is refused, or sent as far as it is sound.
@@ -102,7 +104,7 @@ WEATHERS = {
 
 
 @pytest.mark.parametrize("weather", WEATHERS)
-def test_28_records_that_are_no_json(left, live, collector, weather):
+def test_scenario_28_records_that_are_no_json(left, live, collector, weather):
     """
     Somebody wrote them who computes checksums. They end as dead letters; the
     good ones around them are delivered.
@@ -134,7 +136,7 @@ def test_28_records_that_are_no_json(left, live, collector, weather):
     assert len(page.read_bytes().splitlines()) == len(EVIL)
 
 
-def test_28_a_backlog_that_was_tampered_with(left, live, collector):
+def test_scenario_28_a_backlog_that_was_tampered_with(left, live, collector):
     """
     Files with flipped bits, cut short, of another project, or no files at
     all, under names of the backlog: put aside. Those beside them are sent.
@@ -202,7 +204,9 @@ LETTERS = {
 
 
 @pytest.mark.parametrize("name", LETTERS)
-def test_28_dead_letters_that_were_tampered_with(left, live, collector, name):
+def test_scenario_28_dead_letters_that_were_tampered_with(
+    left, live, collector, name
+):
     """
     What lies under the day's name is not followed, waited for or fatal; the
     refused event is refused all the same.
@@ -222,7 +226,7 @@ def test_28_dead_letters_that_were_tampered_with(left, live, collector, name):
         assert "event" in json.loads(lines[-1])
 
 
-def test_28_nothing_but_noise(spool, live, collector):
+def test_scenario_28_nothing_but_noise(spool, live, collector):
     """
     Files and directories of all kinds and names, everywhere.
     """

@@ -120,7 +120,7 @@ class Vandal:
         os.truncate(path, self.rng.choice([0, 100, 8192, 50_000, 1 << 33]))
 
 
-def test_28_of_many_adopters_each_ring_has_one(spool, collector):
+def test_scenario_28_of_many_adopters_each_ring_has_one(spool, collector):
     """
     Clients that start at the same moment share the rings: none is sent
     twice, and none is forgotten.
@@ -146,7 +146,7 @@ def test_28_of_many_adopters_each_ring_has_one(spool, collector):
     assert spool.files() == []
 
 
-def test_28_files_that_come_and_go(left, spool, collector):
+def test_scenario_28_files_that_come_and_go(left, spool, collector):
     """
     Somebody removes, copies and exchanges rings while clients adopt them.
     """
@@ -172,7 +172,9 @@ def test_28_files_that_come_and_go(left, spool, collector):
     assert sealed.faults_of(collector.events(), must, others) == []
 
 
-def test_28_a_file_that_is_destroyed_while_it_is_sent(left, spool, collector):
+def test_scenario_28_a_file_that_is_destroyed_while_it_is_sent(
+    left, spool, collector
+):
     """
     Cut short and written over from the moment it was adopted: it is sent
     from memory, and all of it arrives.
@@ -194,7 +196,7 @@ def test_28_a_file_that_is_destroyed_while_it_is_sent(left, spool, collector):
     assert not left.target.exists()
 
 
-def test_28_a_living_ring_that_is_written_over(spool, collector):
+def test_scenario_28_a_living_ring_that_is_written_over(spool, collector):
     """
     A relay sends from it, its own process goes on logging: both live on, end
     in time and raise nothing; other rings are sent as ever.
@@ -244,7 +246,9 @@ def test_28_a_living_ring_that_is_written_over(spool, collector):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_28_a_clients_own_ring_that_is_written_over(spool, collector, seed):
+def test_scenario_28_a_clients_own_ring_that_is_written_over(
+    spool, collector, seed
+):
     """
     What is in it may be lost, nothing else: the client goes on, raises
     nothing, and ends in time.
@@ -291,7 +295,9 @@ def contained(program, *args, url, **more):
     )
 
 
-def test_28_containers_whose_processes_have_one_number(spool, collector):
+def test_scenario_28_containers_whose_processes_have_one_number(
+    spool, collector
+):
     """
     Every container has a process 1. One that lives is left alone by the
     other; when it is killed, its events are sent.

@@ -18,7 +18,7 @@ SECONDS = float(os.environ.get("RINGAMP_SCRIBBLE", "5"))
 
 
 @pytest.mark.timeout(120 + SECONDS)
-def test_28_scribbling_over_a_spool_harms_nobody():
+def test_scenario_28_scribbling_over_a_spool_harms_nobody():
     """
     Clients live, log, and deliver their own events exactly once, whatever is
     done to the files; nothing else is sent but what was logged, once.

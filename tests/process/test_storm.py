@@ -34,7 +34,7 @@ FAULTS = (
 
 
 @pytest.mark.timeout(60 + 2 * ROUNDS)
-def test_forks_under_load_lose_and_double_nothing(collector):
+def test_scenario_1_forks_under_load_lose_and_double_nothing(collector):
     """
     Every event that anybody logged arrives exactly once, every process's
     counters agree, and none lives five seconds longer than its work.

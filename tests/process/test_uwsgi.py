@@ -113,7 +113,9 @@ def stop(site, tmp_path, options):
 
 @pytest.mark.parametrize("install", ["", "uwsgi"])
 @pytest.mark.parametrize("options", OPTIONS)
-def test_a_stop_loses_nothing(collector, serve, tmp_path, options, install):
+def test_scenario_15_a_stop_loses_nothing(
+    collector, serve, tmp_path, options, install
+):
     """
     After a graceful stop every request's event has arrived once, with
     `install` or without, though nothing was sent before.
@@ -135,7 +137,9 @@ def test_a_stop_loses_nothing(collector, serve, tmp_path, options, install):
 @pytest.mark.parametrize(
     "options", [name for name in OPTIONS if name != "default"]
 )
-def test_a_reload_loses_nothing(collector, serve, tmp_path, options):
+def test_scenario_15_a_reload_loses_nothing(
+    collector, serve, tmp_path, options
+):
     """
     A graceful reload replaces the workers in the midst of requests.
     """
@@ -154,7 +158,9 @@ def test_a_reload_loses_nothing(collector, serve, tmp_path, options):
 @pytest.mark.parametrize(
     "options", sorted({"master", "fork hooks", "osafterfork"} & OPTIONS.keys())
 )
-def test_a_master_that_logs_at_import(collector, serve, tmp_path, options):
+def test_scenario_15_a_master_that_logs_at_import(
+    collector, serve, tmp_path, options
+):
     """
     What is logged while the application is loaded is the master's to send,
     in a flush, since it must start no thread; the workers work.
