@@ -90,11 +90,12 @@ def test_scenario_13_a_master_that_logs_at_import_sends_its_own(collector):
     ],
 )
 def test_scenario_10_starting_programs_leaves_the_flusher_alone(
-    collector, how, tmp_path
+    collector, spool, how
 ):
     """
-    A hundred programs are started while events are logged: the flusher goes
-    on, nothing is reset, and no program inherits a descriptor of ours.
+    A thousand programs in all are started while events are logged: the
+    flusher goes on, nothing is reset, and no program inherits a descriptor of
+    ours, be it a socket or a file of the spool.
     """
     run = runner.run(
         f"""
@@ -104,9 +105,11 @@ def test_scenario_10_starting_programs_leaves_the_flusher_alone(
         client.flush().result(5)
         session, thread = client._session, client._session._flusher._thread
         assert workload.sockets() == 1
-        command = ["/bin/ls", "-l", "/proc/self/fd"]
-        for number in range(100):
+        for number in range(170):
             workload.log(client, "p", 10, first=1 + 10 * number)
+            command = ["/bin/true"]
+            if number % 10 == 0:
+                command = ["/bin/ls", "-l", "/proc/self/fd"]
             {how}
         client.flush().result(5)
         stats = client.stats()
@@ -117,10 +120,14 @@ def test_scenario_10_starting_programs_leaves_the_flusher_alone(
                       delivered=stats.delivered)
         """,
         url=collector.url,
+        RINGAMP_TEST_OPTIONS=spool.env(),
     )
 
     assert (run.code, run.err) == (0, "")
-    assert run.told == [{"same": True, "retries": 0, "delivered": 1001}]
+    assert run.told == [{"same": True, "retries": 0, "delivered": 1701}]
     assert "socket:" not in run.out
-    assert run.out.count("total 0") == 100
-    assert collector.took_once(("p", 1001))
+    assert ".ring" not in run.out
+    assert str(spool.path) not in run.out
+    assert run.out.count("total 0") == 17
+    assert collector.took_once(("p", 1701))
+    assert spool.files() == []
