@@ -143,8 +143,10 @@ def work(tmp_path, url, broker, options, calls, **client_options):
     return run, set(done.read_text().split())
 
 
-@pytest.mark.parametrize("options", [(), ("--max-tasks-per-child", "1")])
-@pytest.mark.parametrize("broker", [files, redis])
+@pytest.mark.parametrize(
+    ("broker", "options"),
+    [(files, ()), (redis, ()), (redis, ("--max-tasks-per-child", "1"))],
+)
 def test_scenario_19_a_prefork_pool_loses_nothing(
     collector, tmp_path, broker, options
 ):

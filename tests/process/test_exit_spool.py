@@ -84,36 +84,30 @@ def test_scenario_18_a_sudden_end_leaves_all_to_the_next(
     assert spool.files() == []
 
 
-@pytest.mark.parametrize(
-    ("death", "code"),
-    [
-        ("ctypes.string_at(0)", -signal.SIGSEGV),
-        ("os.abort()", -signal.SIGABRT),
-    ],
-)
-def test_scenario_4_a_crash_is_found_within_a_scan(
-    collector, spool, death, code
-):
+def test_scenario_4_crashes_are_found_within_a_scan(collector, spool):
     """
-    A sibling that is at work sends what a crashed worker had logged, by its
+    A sibling that is at work sends what crashed workers had logged, by its
     next look at the spool.
     """
     run = runner.run(
-        f"""
+        """
         import ctypes, os, time, workload
         client = workload.begin()
 
-        def crash():
-            workload.log(client, "c", 50)
-            {death}
+        def crash(name, call, *args):
+            workload.log(client, name, 50)
+            call(*args)
 
         workload.log(client, "p", 5)
         client.flush().result(5)
-        code = workload.reap(workload.fork(crash))
+        codes = [
+            workload.reap(workload.fork(crash, "s", ctypes.string_at, 0)),
+            workload.reap(workload.fork(crash, "a", os.abort)),
+        ]
         begin = time.monotonic()
         workload.wait_alone()
         stats = client.stats()
-        workload.tell(code=code, seconds=time.monotonic() - begin,
+        workload.tell(codes=codes, seconds=time.monotonic() - begin,
                       adopted=stats.adopted, recovered=stats.recovered)
         """,
         url=collector.url,
@@ -122,9 +116,10 @@ def test_scenario_4_a_crash_is_found_within_a_scan(
 
     assert (run.code, run.hung) == (0, False)
     (told,) = run.told
-    assert (told["code"], told["adopted"], told["recovered"]) == (code, 1, 50)
-    assert told["seconds"] < 4
-    assert collector.took_once(("p", 5), ("c", 50))
+    assert told["codes"] == [-signal.SIGSEGV, -signal.SIGABRT]
+    assert (told["adopted"], told["recovered"]) == (2, 100)
+    assert told["seconds"] < 5
+    assert collector.took_once(("p", 5), ("s", 50), ("a", 50))
     assert spool.files() == []
 
 

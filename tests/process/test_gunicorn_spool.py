@@ -154,7 +154,7 @@ def test_scenario_14_workers_that_end_after_some_requests(
     """
     recycling = ("--max-requests", str(MOST))
     with serve(worker_class, *PRELOAD[preload], *recycling) as site:
-        assert runner.wait_until(lambda: site.ask(20) and len(site.by_pid) > 4)
+        assert runner.wait_until(lambda: site.ask(20) and len(site.by_pid) > 3)
         run = stop(site, most=MOST)
 
     assert (run.code, run.hung) == (0, False)

@@ -154,6 +154,6 @@ def test_scenario_18_is_found_within_a_scan(collector, spool):
     assert (run.code, run.hung, run.err) == (0, False, "")
     (told,) = run.told
     assert (told["adopted"], told["recovered"]) == (1, 10)
-    assert told["seconds"] < 4
+    assert told["seconds"] < 5
     assert collector.took_once(("p", 1), ("c", 10))
     assert spool.files() == []

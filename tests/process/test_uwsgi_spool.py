@@ -90,7 +90,6 @@ def test_scenario_15_every_row_delivers(
 HARMS = {
     "harakiri": ("/stuck", ("--harakiri", "1")),
     "segfault": ("/segfault", ()),
-    "kill": ("/kill", ()),
 }
 
 
