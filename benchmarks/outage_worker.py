@@ -2,7 +2,7 @@
 """
 The process that `benchmarks.outage` sends through an outage: it logs at a
 steady rate until its stdin ends. The first line of stdin is its `Order`; it
-prints its `Pace` before it begins and its `Account` at the end.
+prints its `Pace` before it begins, its `Account`, and its `Pace` afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import select
 import sys
 from itertools import repeat
 from pathlib import Path
-from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
@@ -59,12 +58,12 @@ class Pace(msgspec.Struct, frozen=True):
     What is normal.
 
     Attributes:
-        rate: Delivered events a second, flat out.
+        rates: Delivered events a second, flat out, of each round.
 
-        delivered: How many events that took.
+        delivered: How many events that took, all rounds together.
     """
 
-    rate: float
+    rates: list[float]
     delivered: int
 
 
@@ -106,7 +105,8 @@ def run_flat_out(order: Order, **options: Any) -> Pace:
         seconds.append(perf_counter() - began)
     client.shutdown()
     return Pace(
-        order.events / median(seconds[1:]), order.events * len(seconds)
+        [order.events / one for one in seconds[1:]],
+        order.events * len(seconds),
     )
 
 
@@ -168,6 +168,7 @@ def main() -> None:
     account = log_steadily(client, order)
     client.shutdown()
     tell(account)
+    tell(run_flat_out(order, **options))
 
 
 def tell(what: msgspec.Struct) -> None:
