@@ -5,9 +5,10 @@ it take, and how fast is it made up for?
 
 A process of its own logs at a steady rate before, in and after the outage.
 Its buffer is small, so what it logs goes to the backlog. First and last it
-logs flat out, which is the normal rate of delivery; the backlog's rate is what arrives
-from the first file's end to the last one's, less what is logged in that time.
-The collector only counts, so it is never what one waits for. Linux only.
+logs flat out, which is the normal rate of delivery; the backlog's rate is
+what arrives from the first file's end to the last one's, less what is logged
+in that time. The collector only counts, so it is never what one waits for.
+Linux only.
 """
 
 from __future__ import annotations
