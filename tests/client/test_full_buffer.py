@@ -250,11 +250,13 @@ def test_a_drop_is_logged_once_not_an_event(make_client, event, caplog):
     )
     with caplog.at_level(logging.ERROR, "ringamp"):
         fill(client, event)
-        for number in range(500):
-            client.log_event(event(number))
+        receipts = [client.log_event(event(number)) for number in range(900)]
 
+    # The first failed request makes room once, at some moment.
+    dropped = [one for one in receipts if one.status is Status.DROPPED]
+    assert len(dropped) > 100
     assert caplog.text.count("the buffer of 65536 bytes is full") == 1
-    assert client.stats().dropped == 501
+    assert client.stats().dropped == len(dropped) + 1
 
 
 def test_receipts_of_dropped_events_share_one_response(make_client, event):
@@ -351,4 +353,5 @@ def test_who_waits_for_room_does_not_wait_for_the_interval(make_client, event):
     receipt = client.log_event(event(x="y" * 32_000))
 
     assert receipt.status is Status.QUEUED
-    assert client.stats().requests == 2
+    # The second made the room; the third may have gone by now.
+    assert client.stats().requests in {2, 3}
