@@ -72,6 +72,7 @@ OWNERS = {
     "ringamp._native": {"bindings"},
     "ctypes": {"bindings"},
     "mmap": {"buffer/region"},
+    "_socket": {"transport/connections"},
     "socket": {
         "transport/connections",
         "transport/http",

@@ -22,6 +22,7 @@ has none: appending to and popping from a list are atomic.
 
 from __future__ import annotations
 
+import _socket
 import queue
 import socket
 import ssl
@@ -62,6 +63,18 @@ class StaleConnectionError(ConnectionError):
     """
 
 
+def _addresses(host: str, port: int | None) -> list[Any]:
+    """
+    Resolve *host*.
+    """
+    wanted = (host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    try:
+        return socket.getaddrinfo(*wanted)
+    except RuntimeError:
+        # gevent asks in a thread, and at exit 3.12 starts none.
+        return _socket.getaddrinfo(*wanted)
+
+
 class _Timed(HTTPConnection):
     """
     A connection under a deadline, whose sockets are recorded.
@@ -98,12 +111,7 @@ class _Timed(HTTPConnection):
         """
         owner = generation()
         try:
-            found = socket.getaddrinfo(
-                self._dns_host.strip("[]"),
-                self.port,
-                allowed_gai_family(),
-                socket.SOCK_STREAM,
-            )
+            found = _addresses(self._dns_host.strip("[]"), self.port)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         problem: OSError | None = None
