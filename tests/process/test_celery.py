@@ -20,7 +20,11 @@ import runner
 from passing import pass_on
 
 pytest.importorskip("celery")
-pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+]
 
 TASKS = """
 import json, os, signal
