@@ -121,6 +121,32 @@ def test_scenario_21_greenlets_that_are_busy(collector, spool, library, when):
     assert spool.files() == []
 
 
+END = """
+import atexit
+workload.log(client, "p", 50)
+atexit.register(workload.log, client, "q", 5)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("library", PATCHES)
+def test_scenario_20_greenlets_at_exit(collector, library, when):
+    """
+    The first request of the process is made at its end, where 3.12 starts no
+    thread, and gevent wants one to resolve the host's name.
+    """
+    needs(library)
+    run = runner.run(
+        source(library, when, END),
+        '{"upload_interval_in_sec": 60}',
+        url=collector.url.replace("127.0.0.1", "localhost"),
+        flags=QUIET,
+    )
+
+    assert (run.code, run.hung, run.err) == (0, False, "")
+    assert collector.took_once(("p", 50), ("q", 5))
+
+
 FORK = """
 client.log_event(workload.event("warm-0")).result(10)
 workload.log(client, "p", 5)

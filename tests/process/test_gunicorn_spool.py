@@ -15,6 +15,7 @@ from importlib.util import find_spec
 
 import pytest
 import runner
+from passing import pass_on
 from servers import Site
 
 pytest.importorskip("gunicorn")
@@ -166,15 +167,18 @@ def test_scenario_14_workers_that_end_after_some_requests(
 @pytest.mark.parametrize("worker_class", CLASSES)
 def test_scenario_14_a_quick_stop(collector, spool, serve, worker_class):
     """
-    QUIT ends the workers at once, and they send what is left.
+    QUIT ends the workers at once, and they send what is left. One of gthread
+    may lock itself up in the handler of that signal, while it starts a thread
+    for a request; it is killed, and leaves its events to whoever comes next.
     """
     with serve(worker_class) as site:
         site.ask_all(40)
         run = stop(site, signal.SIGQUIT)
+    pass_on(spool, collector.url)
 
     assert (run.code, run.hung) == (0, False)
     assert not runner.blames_us(run)
-    assert collector.took_once(("r", site.asked))
+    assert collector.took_once(("r", site.asked), ("heir", 1))
     assert spool.files() == []
 
 
