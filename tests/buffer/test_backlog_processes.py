@@ -76,12 +76,12 @@ from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.folder import Folder
 backlog = Backlog(Folder.open(sys.argv[1]))
 shelved = backlog.take(sys.argv[2])
-if sys.argv[3] == "with a child" and not os.fork():
+# A child that has been made and has not run yet still has what its parent had.
+if sys.argv[3] == "alone" or not os.fork():
+    print("taken", flush=True)
     os.close(1)
-    sys.stdin.read()
-    os._exit(0)
-print("taken", flush=True)
 sys.stdin.read()
+os._exit(0)
 """
 
 
