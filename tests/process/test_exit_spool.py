@@ -17,8 +17,12 @@ from ringamp.collector import Fault
 
 pytestmark = pytest.mark.process
 
-ORDERLY = sorted(
-    ENDS.keys() - {"KeyboardInterrupt while waiting for a receipt"}
+ORDERLY = (
+    "sys.exit",
+    "an exception",
+    "a handler of SIGTERM",
+    "KeyboardInterrupt",
+    "a thread goes on that is no daemon",
 )
 
 

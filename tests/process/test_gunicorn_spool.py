@@ -155,7 +155,7 @@ def test_scenario_14_workers_that_end_after_some_requests(
     """
     recycling = ("--max-requests", str(MOST))
     with serve(worker_class, *PRELOAD[preload], *recycling) as site:
-        assert runner.wait_until(lambda: site.ask(20) and len(site.by_pid) > 3)
+        assert runner.wait_until(lambda: site.ask(20) and len(site.by_pid) > 2)
         run = stop(site, most=MOST)
 
     assert (run.code, run.hung) == (0, False)
@@ -171,7 +171,7 @@ def test_scenario_14_a_quick_stop(collector, spool, serve, worker_class):
     may lock itself up in the handler of that signal, while it starts a thread
     for a request; it is killed, and leaves its events to whoever comes next.
     """
-    with serve(worker_class) as site:
+    with serve(worker_class, "--graceful-timeout", "3") as site:
         site.ask_all(40)
         run = stop(site, signal.SIGQUIT)
     pass_on(spool, collector.url)

@@ -103,7 +103,7 @@ def test_scenario_18_children_that_leave_at_once(
     assert spool.files() == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_pool_that_is_terminated(collector, spool, tmp_path, method):
     """
     `Pool.terminate` ends children by SIGTERM, in the midst of whatever; what
