@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE, ffi, lib
 from ringamp.buffer import Ring
+from ringamp.buffer.adoption import adopt
 from ringamp.buffer.spool import Spool
 from ringamp.options import Options
 from ringamp.transport.payload import LIBRARY, Envelope
@@ -203,3 +204,24 @@ def numbers(events):
     List the numbers of events.
     """
     return [one["event_id"] for one in events]
+
+
+def take(spool, ring_id, **how):
+    """
+    Adopt a ring.
+    """
+    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
+
+
+def some(count):
+    """
+    Make numbered events.
+    """
+    return [event(number) for number in range(count)]
+
+
+def number(value, size=8):
+    """
+    Write a number as the file has it.
+    """
+    return value.to_bytes(size, "little")

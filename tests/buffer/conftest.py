@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-A folder of the spool on an ordinary disk, and one on a disk soon full.
+A spool, a dead process's ring in it, and a folder of it on an ordinary disk
+and on one soon full.
 """
 
 from __future__ import annotations
@@ -9,9 +10,28 @@ import os
 import subprocess
 
 import pytest
+from wreckage import leave, open_spool, some
 
 from ringamp.buffer.backlog import Backlog
 from ringamp.buffer.folder import Folder
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """
+    The spool of one project.
+    """
+    opened = open_spool(tmp_path / "spool")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ring_id(spool):
+    """
+    A dead process's ring.
+    """
+    return leave(spool, some(5))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import struct
 
-import pytest
 from wreckage import (
     FREE_AT,
     HEAD_AT,
@@ -26,6 +25,8 @@ from wreckage import (
     open_spool,
     path_of,
     read_number,
+    some,
+    take,
     write_at,
 )
 
@@ -33,7 +34,6 @@ from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE
 from ringamp.buffer.adoption import (
     Findings,
     OrphanOutlet,
-    adopt,
 )
 from ringamp.buffer.lease import CONSUMER, PRODUCER
 from ringamp.buffer.region import new_ring_id
@@ -41,30 +41,6 @@ from ringamp.buffer.spool import ring_text
 
 WORD = 24
 """Bytes of a record's header."""
-
-
-@pytest.fixture
-def spool(tmp_path):
-    """
-    The spool of one project.
-    """
-    opened = open_spool(tmp_path / "spool")
-    yield opened
-    opened.close()
-
-
-def take(spool, ring_id, **how):
-    """
-    Adopt a ring.
-    """
-    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
-
-
-def some(count):
-    """
-    Make numbered events.
-    """
-    return [event(number) for number in range(count)]
 
 
 def places(path):

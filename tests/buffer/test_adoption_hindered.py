@@ -12,50 +12,16 @@ from wreckage import (
     CAPACITY_AT,
     TAIL_AT,
     bytes_of,
-    event,
-    leave,
     make_ring,
     names,
-    open_spool,
+    number,
     path_of,
+    take,
     write_at,
 )
 
 from ringamp.buffer import adoption
-from ringamp.buffer.adoption import adopt
 from ringamp.errors import NativeError, SpoolError
-
-
-@pytest.fixture
-def spool(tmp_path):
-    """
-    The spool of one project.
-    """
-    opened = open_spool(tmp_path / "spool")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def ring_id(spool):
-    """
-    A dead process's ring.
-    """
-    return leave(spool, [event(number) for number in range(5)])
-
-
-def take(spool, ring_id, **how):
-    """
-    Adopt a ring.
-    """
-    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
-
-
-def number(value, size=8):
-    """
-    Write a number as the file has it.
-    """
-    return value.to_bytes(size, "little")
 
 
 def test_a_file_that_is_cut_short_while_it_is_read(

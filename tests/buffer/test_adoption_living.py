@@ -18,39 +18,15 @@ from wreckage import (
     make_ring,
     names,
     numbers,
-    open_spool,
+    some,
+    take,
 )
 
 from ringamp.bindings import HEADER_SIZE
 from ringamp.buffer.adoption import (
     LiveOutlet,
-    adopt,
     readopt,
 )
-
-
-@pytest.fixture
-def spool(tmp_path):
-    """
-    The spool of one project.
-    """
-    opened = open_spool(tmp_path / "spool")
-    yield opened
-    opened.close()
-
-
-def take(spool, ring_id, **how):
-    """
-    Adopt a ring.
-    """
-    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
-
-
-def some(count):
-    """
-    Make numbered events.
-    """
-    return [event(number) for number in range(count)]
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -24,50 +24,19 @@ from wreckage import (
     leave,
     make_ring,
     names,
-    open_spool,
+    number,
     path_of,
     seal,
+    take,
     write_at,
 )
 
 from ringamp.bindings import CAPACITY_MAX, CAPACITY_MIN, HEADER_SIZE
-from ringamp.buffer.adoption import adopt, readopt
+from ringamp.buffer.adoption import readopt
 from ringamp.buffer.lease import CONSUMER, PRODUCER
 from ringamp.errors import SpoolError
 
 SIZE = HEADER_SIZE + CAPACITY_MIN
-
-
-@pytest.fixture
-def spool(tmp_path):
-    """
-    The spool of one project.
-    """
-    opened = open_spool(tmp_path / "spool")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def ring_id(spool):
-    """
-    A dead process's ring.
-    """
-    return leave(spool, [event(number) for number in range(5)])
-
-
-def take(spool, ring_id, **how):
-    """
-    Adopt a ring.
-    """
-    return adopt(spool, ring_id, b"lib/1", **{"live": False, **how})
-
-
-def number(value, size=8):
-    """
-    Write a number as the file has it.
-    """
-    return value.to_bytes(size, "little")
 
 
 TAMPERED = {

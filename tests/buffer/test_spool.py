@@ -37,16 +37,6 @@ LATER = NOW + 2 * STALE_MS
 EVENT = b'{"event_type":"t","user_id":"somebody"}'
 
 
-@pytest.fixture
-def spool(tmp_path):
-    """
-    The spool of one project.
-    """
-    opened = open_spool(tmp_path / "spool")
-    yield opened
-    opened.close()
-
-
 def mode(path):
     """
     Return the permissions of a file.

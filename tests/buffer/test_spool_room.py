@@ -25,16 +25,6 @@ from ringamp.buffer import spool as spool_module
 from ringamp.errors import SpoolError
 
 
-@pytest.fixture
-def spool(tmp_path):
-    """
-    The spool of one project.
-    """
-    opened = open_spool(tmp_path / "spool")
-    yield opened
-    opened.close()
-
-
 def descriptors():
     """
     Count the open files of this process.
