@@ -17,8 +17,9 @@ Sleeping
     `_bell` is a lock that is held while nobody rings. The flusher sleeps by
     taking it, with a time limit where something falls due by itself. Before
     that it arms the ring; the push that reaches the armed count rings once.
-    So a push costs no wake-up while the flusher works or lingers, an idle
-    process never wakes, and nobody polls.
+    So a push costs no wake-up while the flusher works or lingers, and an idle
+    process never wakes; with a spool it looks every few seconds for what
+    others left.
 
         rest     nothing to send: sleep until a first event, a due lane, a
                  due retry.
@@ -30,7 +31,8 @@ Stopping
 
     `close` rings, waits for the thread to end, and sends what is left in the
     calling thread, since at interpreter exit no thread can be started (3.12).
-    What is not sent by the deadline is dropped and counted.
+    What is not sent by the deadline is dropped and counted; with a spool it
+    is left on disk for others.
 """
 
 from __future__ import annotations

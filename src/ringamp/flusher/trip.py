@@ -257,8 +257,9 @@ class Trip:
                 # It is in the ring, and found there.
                 self._line.clear()
                 self._settle(batch, range(len(batch)), response, "spooled")
-        for batch in self._throttling.clear(self._options.max_bytes):
-            left = self._keeper.leave()
+        held = list(self._throttling.clear(self._options.max_bytes))
+        left = self._keeper.leave() if held else None
+        for batch in held:
             if left is None:
                 self._lose_whole(batch, response)
             else:
