@@ -49,8 +49,7 @@ class InBacklog:
         self._outlet = outlet
         self._spool = spool
         self._clock = clock
-        self.outage: Outage | None = outage
-        self._outage = outage
+        self.outage = outage
         self.failures = 0
 
     def keep(
@@ -63,7 +62,7 @@ class InBacklog:
 
     def _keep(self, batch: Batch, decision: Decision) -> Measure:
         if isinstance(decision, Deliver):
-            self._outage.note_success()
+            self.outage.note_success()
             self.failures = 0
             batch.loosen(decision.indexes)
             return decision
@@ -79,8 +78,8 @@ class InBacklog:
             return self._return(batch, decision.indexes)
         if isinstance(decision, Resend) and decision.attempt == batch.attempt:
             return decision
-        if self._outage.is_on:
-            self._outage.note_failure(self._clock.monotonic())
+        if self.outage.is_on:
+            self.outage.note_failure(self._clock.monotonic())
         self.failures += 1
         return self._return(batch, decision.indexes)
 

@@ -78,7 +78,11 @@ class Keeper(Protocol):
     Keeps the events of one source.
     """
 
-    outage: Outage | None
+    @property
+    def outage(self) -> Outage | None:
+        """
+        What is known about the service; None where nothing asks.
+        """
 
     def keep(
         self, batch: Batch, decisions: Sequence[Decision]
@@ -111,7 +115,7 @@ class InMemory:
     Keeps what is in a private ring.
     """
 
-    outage: Outage | None = None
+    outage = None
 
     def keep(
         self, batch: Batch, decisions: Sequence[Decision]
@@ -190,8 +194,7 @@ class InSpool:
         self._ring_id = ring_id
         self._min_id_length = min_id_length
         self._clock = clock
-        self.outage: Outage | None = outage
-        self._outage = outage
+        self.outage = outage
         self._note_lost = note_lost
         # Looking how large the backlog is costs a look at each file.
         self._grown = spool.backlog_bytes
@@ -206,7 +209,7 @@ class InSpool:
 
     def _keep(self, batch: Batch, decision: Decision) -> Measure:
         if isinstance(decision, Deliver):
-            self._outage.note_success()
+            self.outage.note_success()
             batch.loosen(decision.indexes)
             return decision
         if isinstance(decision, Reject):
@@ -218,7 +221,7 @@ class InSpool:
             return decision
         if isinstance(decision, Resend):
             charged = decision.attempt > batch.attempt
-            if not (charged and self._outage.is_on):
+            if not (charged and self.outage.is_on):
                 return decision
             # While the service is out, one try is enough.
             response = Response(
@@ -226,7 +229,7 @@ class InSpool:
             )
         else:
             response = decision.response
-        self._outage.note_failure(self._clock.monotonic())
+        self.outage.note_failure(self._clock.monotonic())
         return self.lose(batch, decision.indexes, response)
 
     def lose(
