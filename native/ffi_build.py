@@ -27,6 +27,7 @@ SOURCES = [
     "ring.c",
     "recover.c",
     "crc32c.c",
+    "deal.c",
     "splice.c",
     "idcheck.c",
     "generation.c",
@@ -39,6 +40,7 @@ SOURCES = [
 PREAMBLE = """
 #include "ring.h"
 #include "recover.h"
+#include "deal.h"
 #include "splice.h"
 #include "crc32c.h"
 #include "generation.h"

@@ -109,6 +109,19 @@ now_ms(void)
 }
 
 /*
+ * The bucket of an id, as it stands in a record's flags. An id is a string,
+ * which keeps its hash, so this cannot fail.
+ */
+static int
+bucket_of(PyObject *id)
+{
+    uint64_t mixed =
+        (uint64_t)PyObject_Hash(id) * UINT64_C(0x9E3779B97F4A7C15);
+
+    return (int)(mixed >> 59) << RA_BUCKET_SHIFT;
+}
+
+/*
  * What the fields say: the flags of what the event lacks, or a code. A field
  * that is NULL is not in the payload. One that is there but None, or a time
  * that is no int, needs the careful road.
@@ -127,6 +140,8 @@ inspect(const struct ra_ring *ring, PyObject *const *fields)
         return RA_BAD_ID;
     if (user == RA_ID_ABSENT && device == RA_ID_ABSENT)
         return RA_NO_ID;
+    if (ring->is_dealt)
+        flags = bucket_of(fields[user == RA_ID_FINE ? USER : DEVICE]);
 
     if (fields[TIME] == NULL)
         flags |= RA_LACKS_TIME;

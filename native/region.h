@@ -52,6 +52,9 @@
  * and its span is 24 + length, rounded up to 8. It never wraps: where it
  * would, an RA_PAD word (8 bytes suffice) fills the rest of the lap.
  *
+ * Of the 8 bits of flags, 1, 2 and 4 say that time, insert_id and library are
+ * lacking; the upper five are RA_BUCKETS.
+ *
  * A repair puts an RA_VOID word where a record is lost:
  *
  *      0     8  word        stamp << 32 | span / 8 << 16 | state
@@ -98,6 +101,12 @@ enum {
     RA_LACKS_INSERT_ID = 2,
     RA_LACKS_LIBRARY = 4,
 };
+
+/* The five bits above them: the bucket of the event's id, where its process
+   deals its events out to several uploads, else 0. Of meaning to that process
+   alone. */
+#define RA_BUCKET_SHIFT 3u
+#define RA_BUCKETS 32u
 
 /* Flags of a region. */
 enum {

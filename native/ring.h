@@ -35,6 +35,7 @@ struct ra_ring {
     uint64_t min_id_length;
     uint64_t claim;
     uint64_t is_checked; /* whether records carry a checksum */
+    uint64_t is_dealt;   /* whether records carry their id's bucket */
 };
 
 /* Where a reserved record is. */

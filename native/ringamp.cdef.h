@@ -22,6 +22,7 @@
 #define RA_ADDED_MAX ...
 #define RA_RING_TEXT ...
 #define RA_POSITION_TEXT ...
+#define RA_BUCKETS ...
 
 struct ra_region;
 
@@ -32,12 +33,18 @@ struct ra_ring {
     uint64_t generation;
     uint64_t min_id_length;
     uint64_t claim;
+    uint64_t is_dealt;
     ...;
 };
 
 struct ra_claim {
     uint64_t start;
     uint64_t end;
+    uint64_t count;
+    uint64_t bytes;
+};
+
+struct ra_share {
     uint64_t count;
     uint64_t bytes;
 };
@@ -92,6 +99,18 @@ uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
                    uint64_t tail_length, const char *library,
                    uint64_t library_length, unsigned char *body,
                    uint32_t *offsets, uint64_t *positions);
+
+uint64_t ra_deal(struct ra_ring *ring, struct ra_claim *claim,
+                 uint64_t tracks, uint64_t max_count, uint64_t max_bytes,
+                 uint64_t overhead, uint64_t *positions,
+                 struct ra_share *shares);
+uint64_t ra_splice_share(const struct ra_ring *ring,
+                         const struct ra_share *share,
+                         uint64_t *positions, const char *head,
+                         uint64_t head_length, const char *tail,
+                         uint64_t tail_length, const char *library,
+                         uint64_t library_length, unsigned char *body,
+                         uint32_t *offsets);
 
 int ra_generation_setup(void);
 uint64_t ra_generation(void);

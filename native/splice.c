@@ -67,6 +67,61 @@ ra_insert_id(const struct ra_ring *ring, uint64_t position, char *text)
     put_position(text + RA_RING_TEXT + 1, position);
 }
 
+/*
+ * What every event of a body may get.
+ */
+struct additions {
+    char insert_id[RA_RING_TEXT + 1 + RA_POSITION_TEXT];
+    const char *library;
+    uint64_t library_length;
+};
+
+/*
+ * Write one record's event; NULL if it is no longer the one that was claimed.
+ *
+ * What was claimed is sound. But a file can be written to by others
+ * meanwhile: no length is trusted that the claim did not count, and `left` is
+ * what it has counted and was not used.
+ */
+static unsigned char *
+put_event(unsigned char *to, const struct ra_ring *ring, uint64_t at,
+          struct additions *additions, uint64_t *left, uint64_t *length)
+{
+    const struct ra_record *record;
+    unsigned flags;
+
+    if (ring->capacity - (at & ring->mask) < RA_RECORD_HEADER)
+        return NULL;
+    record = (const struct ra_record *)(const void *)(ring->region->data +
+                                                      (at & ring->mask));
+    /* relaxed: the claim acquired it. */
+    flags = ra_flags(load_relaxed(&record->word));
+    *length = record->length;
+    if (*length == 0 || *length > *left ||
+        ra_span(*length) > ring->capacity - (at & ring->mask))
+        return NULL;
+    *left -= *length;
+
+    *to++ = '{';
+    if (flags & RA_LACKS_TIME) {
+        to = PUT_TEXT(to, "\"time\":");
+        to = put_decimal(to, record->time_ms);
+        *to++ = ',';
+    }
+    if (flags & RA_LACKS_INSERT_ID) {
+        put_position(additions->insert_id + RA_RING_TEXT + 1, at);
+        to = PUT_TEXT(to, "\"insert_id\":\"");
+        to = put(to, additions->insert_id, sizeof(additions->insert_id));
+        to = PUT_TEXT(to, "\",");
+    }
+    if (flags & RA_LACKS_LIBRARY) {
+        to = PUT_TEXT(to, "\"library\":\"");
+        to = put(to, additions->library, additions->library_length);
+        to = PUT_TEXT(to, "\",");
+    }
+    return put(to, record->payload + 1, *length - 1);
+}
+
 uint64_t
 ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
                 uint64_t tail_length, uint64_t library_length)
@@ -75,63 +130,63 @@ ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
            claim->count * (RA_ADDED_MAX + library_length);
 }
 
+/*
+ * The body of `count` records: of a run of the ring from `start` on, or,
+ * where start is RA_DEALT, of those at `positions`.
+ */
+#define RA_DEALT UINT64_MAX
+
+static uint64_t
+splice(const struct ra_ring *ring, uint64_t count, uint64_t left,
+       uint64_t start, const char *head, uint64_t head_length,
+       const char *tail, uint64_t tail_length, struct additions *additions,
+       unsigned char *body, uint32_t *offsets, uint64_t *positions)
+{
+    unsigned char *to = put(body, head, head_length);
+    uint64_t at = start;
+    uint64_t i, length;
+
+    ra_insert_id(ring, 0, additions->insert_id);
+    for (i = 0; i < count; i++) {
+        if (start != RA_DEALT)
+            positions[i] = ra_ring_next(ring, at);
+        if (i > 0)
+            *to++ = ',';
+        offsets[i] = (uint32_t)(to - body);
+        to = put_event(to, ring, positions[i], additions, &left, &length);
+        if (to == NULL)
+            return 0;
+        at = positions[i] + ra_span(length);
+    }
+    offsets[count] = (uint32_t)(to - body) + 1;
+    return (uint64_t)(put(to, tail, tail_length) - body);
+}
+
 uint64_t
 ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
           const char *head, uint64_t head_length, const char *tail,
           uint64_t tail_length, const char *library, uint64_t library_length,
           unsigned char *body, uint32_t *offsets, uint64_t *positions)
 {
-    unsigned char *to = put(body, head, head_length);
-    char insert_id[RA_RING_TEXT + 1 + RA_POSITION_TEXT];
-    uint64_t at = claim->start;
-    uint64_t left = claim->bytes;
-    uint64_t i;
+    struct additions additions = {
+        .library = library, .library_length = library_length};
 
-    ra_insert_id(ring, 0, insert_id);
-    for (i = 0; i < claim->count; i++) {
-        const struct ra_record *record;
-        uint64_t length;
-        unsigned flags;
+    return splice(ring, claim->count, claim->bytes, claim->start, head,
+                  head_length, tail, tail_length, &additions, body, offsets,
+                  positions);
+}
 
-        at = ra_ring_next(ring, at);
-        /* What was claimed is sound. But a file can be written to by others
-           meanwhile: no length is trusted that the claim did not count. */
-        if (ring->capacity - (at & ring->mask) < RA_RECORD_HEADER)
-            return 0;
-        record = (const struct ra_record *)(const void *)(ring->region->data +
-                                                          (at & ring->mask));
-        /* relaxed: the claim acquired it. */
-        flags = ra_flags(load_relaxed(&record->word));
-        length = record->length;
-        if (length == 0 || length > left ||
-            ra_span(length) > ring->capacity - (at & ring->mask))
-            return 0;
-        left -= length;
+uint64_t
+ra_splice_share(const struct ra_ring *ring, const struct ra_share *share,
+                uint64_t *positions, const char *head, uint64_t head_length,
+                const char *tail, uint64_t tail_length, const char *library,
+                uint64_t library_length, unsigned char *body,
+                uint32_t *offsets)
+{
+    struct additions additions = {
+        .library = library, .library_length = library_length};
 
-        if (i > 0)
-            *to++ = ',';
-        offsets[i] = (uint32_t)(to - body);
-        positions[i] = at;
-        *to++ = '{';
-        if (flags & RA_LACKS_TIME) {
-            to = PUT_TEXT(to, "\"time\":");
-            to = put_decimal(to, record->time_ms);
-            *to++ = ',';
-        }
-        if (flags & RA_LACKS_INSERT_ID) {
-            put_position(insert_id + RA_RING_TEXT + 1, at);
-            to = PUT_TEXT(to, "\"insert_id\":\"");
-            to = put(to, insert_id, sizeof(insert_id));
-            to = PUT_TEXT(to, "\",");
-        }
-        if (flags & RA_LACKS_LIBRARY) {
-            to = PUT_TEXT(to, "\"library\":\"");
-            to = put(to, library, library_length);
-            to = PUT_TEXT(to, "\",");
-        }
-        to = put(to, record->payload + 1, length - 1);
-        at += ra_span(length);
-    }
-    offsets[claim->count] = (uint32_t)(to - body) + 1;
-    return (uint64_t)(put(to, tail, tail_length) - body);
+    return splice(ring, share->count, share->bytes, RA_DEALT, head,
+                  head_length, tail, tail_length, &additions, body, offsets,
+                  positions);
 }

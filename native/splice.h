@@ -5,6 +5,7 @@
 #ifndef RINGAMP_SPLICE_H
 #define RINGAMP_SPLICE_H
 
+#include "deal.h"
 #include "ring.h"
 
 /* Base32 digits of a ring id (16 bytes) and of a position (8 bytes). */
@@ -38,6 +39,21 @@ uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
                    uint64_t tail_length, const char *library,
                    uint64_t library_length, unsigned char *body,
                    uint32_t *offsets, uint64_t *positions);
+
+/*
+ * ra_splice_share: as ra_splice(), of the events of one share.
+ *
+ * => `share` and its `positions` are ra_deal()'s, and nothing of its claim
+ *    has been released. `body` has room for share->bytes and for what
+ *    share->count events may get; `offsets` for count + 1 values.
+ */
+uint64_t ra_splice_share(const struct ra_ring *ring,
+                         const struct ra_share *share,
+                         uint64_t *positions, const char *head,
+                         uint64_t head_length, const char *tail,
+                         uint64_t tail_length, const char *library,
+                         uint64_t library_length, unsigned char *body,
+                         uint32_t *offsets);
 
 /*
  * ra_ring_text: a ring's id in base32, RA_RING_TEXT characters without a

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mutation import Mutation
 
-PUT_REST = "to = put(to, record->payload + 1, length - 1);"
+PUT_REST = "return put(to, record->payload + 1, *length - 1);"
 
 REST = [
     Mutation(
@@ -23,7 +23,7 @@ REST = [
         "two braces",
         "splice.c",
         PUT_REST,
-        "to = put(to, record->payload, length);",
+        "return put(to, record->payload, *length);",
         "splice",
     ),
     Mutation(
@@ -45,7 +45,7 @@ REST = [
     Mutation(
         "one insert_id for all",
         "splice.c",
-        "            put_position(insert_id + RA_RING_TEXT + 1, at);\n",
+        "        put_position(additions->insert_id + RA_RING_TEXT + 1, at);\n",
         "",
         "splice",
     ),
