@@ -87,9 +87,11 @@ OWNERS = {
     "urllib3": {"transport/http", "transport/connections"},
     "queue": {"transport/connections"},
     "_thread": {"flusher/loop", "flusher/threads"},
-    # Locks; threads are started by `_thread` alone, see below.
+    # Locks; threads are started by `_thread` alone, see below. The counters
+    # ask which thread it is.
     "threading": {
         "client",
+        "counters",
         "flusher/exchange",
         "flusher/loop",
         "flusher/outcomes",

@@ -100,6 +100,7 @@ TAKEN = [
     ("block_timeout", None, None),
     ("onDelivery", call, call),
     ("compression", None, None),
+    ("compression", "gzip", "gzip"),
     ("concurrent_uploads", 1, 1),
     ("spool_dir", None, None),
     ("spoolDir", "/var/spool", "/var/spool"),
@@ -206,7 +207,8 @@ REFUSED = [
     ("on_full", "raise", '\'raise\' given; allowed is "drop" or "block"'),
     ("block_timeout", -0.1, "-0.1 given; allowed is None or a number"),
     ("on_delivery", "f", "'f' given; allowed is a callable"),
-    ("compression", "zstd", "'zstd' given; allowed is None"),
+    ("compression", "zstd", "'zstd' given; allowed is None or \"gzip\""),
+    ("compression", True, 'True given; allowed is None or "gzip"'),
     ("concurrent_uploads", 0, "0 given; allowed is 1"),
     ("spool_dir", 5, "5 given; allowed is None, "),
     ("spool_dir", True, "True given"),
@@ -243,7 +245,6 @@ def test_what_is_refused(name, value, words):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("compression", "gzip"),
         ("concurrent_uploads", 8),
     ],
 )

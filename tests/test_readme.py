@@ -120,7 +120,6 @@ def test_what_is_marked_as_missing_is_refused():
     What the table says is not in this release raises an error that says so.
     """
     asked = {
-        "compression": "gzip",
         "concurrent_uploads": 2,
     }
     marked = {

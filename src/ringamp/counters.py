@@ -6,6 +6,7 @@ What is counted, and the snapshot that users read.
 from __future__ import annotations
 
 from itertools import count
+from threading import get_ident
 from typing import Protocol
 
 import msgspec
@@ -42,7 +43,11 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
         requests: Requests sent.
 
-        bytes_sent: Bytes of the bodies of those requests.
+        bytes_sent: Bytes of the bodies of those requests as they travelled:
+            in gzip, where the option *compression* asks for it.
+
+        bytes_saved: Bytes that gzip has kept off the wire. A packed body
+            that was refused, and went again as it is, saves none.
 
         held: Events that wait for a throttled id.
 
@@ -88,6 +93,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     requests: int
     bytes_sent: int
+    bytes_saved: int
     held: int
     adopted: int
     recovered: int
@@ -203,12 +209,46 @@ class Tally:
         return int(repr(self._numbers)[len("count(") : -1])
 
 
+class Traffic:
+    """
+    Bytes of the bodies that one transport has sent.
+
+    Several threads may send at once, so each counts in a cell of its own;
+    there is no lock, as for `Tally`.
+    """
+
+    __slots__ = ("_cells",)
+
+    def __init__(self) -> None:
+        self._cells: dict[int, list[int]] = {}
+
+    def count(self, sent: int, saved: int) -> None:
+        """
+        Count a body of *sent* bytes, which would have had *saved* more.
+        """
+        cell = self._cells.setdefault(get_ident(), [0, 0])
+        cell[0] += sent
+        cell[1] += saved
+
+    def read(self) -> tuple[int, int]:
+        """
+        How many bytes were sent, and how many saved.
+        """
+        cells = list(self._cells.values())
+        return sum(sent for sent, _ in cells), sum(saved for _, saved in cells)
+
+
 class Counters(Settlements):
     """
     The counts of one process; as settlements, those of its own events.
 
     The plain numbers are the flusher's: it alone changes them. The tallies
     are bumped by the threads that log.
+
+    Attributes:
+        traffic: What the transport counts, where it was made for this
+            process and does count; else *bytes_sent* stands, which has the
+            bodies as they were given to it.
     """
 
     __slots__ = (
@@ -222,11 +262,13 @@ class Counters(Settlements):
         "retries",
         "salvaged",
         "skipped",
+        "traffic",
     )
 
     def __init__(self) -> None:
         super().__init__()
         self.salvaged = Salvaged()
+        self.traffic: Traffic | None = None
         self.retries = 0
         self.requests = 0
         self.bytes_sent = 0
@@ -250,6 +292,9 @@ class Counters(Settlements):
         dropped = self.dropped + ring.dropped
         refused = self.refused.read()
         pushed = ring.pushed
+        sent, saved = self.bytes_sent, 0
+        if self.traffic is not None:
+            sent, saved = self.traffic.read()
         return Stats(
             logged=pushed + refused,
             delivered=delivered,
@@ -262,7 +307,8 @@ class Counters(Settlements):
             ids_removed=self.ids_removed.read(),
             retries=self.retries,
             requests=self.requests,
-            bytes_sent=self.bytes_sent,
+            bytes_sent=sent,
+            bytes_saved=saved,
             held=held,
             adopted=salvaged.adopted,
             recovered=salvaged.recovered,

@@ -13,7 +13,7 @@ import difflib
 import math
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from os import PathLike, fsencode, fspath
 from pathlib import Path
@@ -128,11 +128,9 @@ def _timeouts(value: Any) -> tuple[float, ...]:
     )
 
 
-def _one_of(*allowed: str, later: Iterable[str] = ()) -> Callable[[Any], Any]:
+def _one_of(*allowed: str) -> Callable[[Any], Any]:
     def take(value: Any) -> Any:
         text = _only(isinstance(value, str), value)
-        if text in later:
-            raise _NotBuiltError
         return _only(text in allowed, text)
 
     return take
@@ -264,7 +262,7 @@ RULES: Mapping[str, Rule] = {
         f"None or a number of seconds, 0 to {_DAY}", _number(0, _DAY)
     ),
     "on_delivery": Rule("a callable", _callback),
-    "compression": Rule("None", _one_of(later=["gzip"])),
+    "compression": Rule('None or "gzip"', _one_of("gzip")),
     "concurrent_uploads": Rule("1", _one_upload),
     "spool_dir": Rule('None, "auto" or the path of a directory', _spool_dir),
     "max_spool_bytes": Rule(f"an int from {_MIB}", _integer(_MIB)),

@@ -86,7 +86,7 @@ class Options(
     on_full: Literal["drop", "block"] = "drop"
     block_timeout: float | None = None
     on_delivery: OnDelivery | None = None
-    compression: None = None
+    compression: Literal["gzip"] | None = None
     concurrent_uploads: int = 1
     spool_dir: str | None = None
     max_spool_bytes: int = 2**30

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from ringamp.bindings import RECORD_HEADER
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
-from ringamp.counters import Counters, Stats
+from ringamp.counters import Counters, Stats, Traffic
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
 from ringamp.flusher.handover import EVERYTHING, HANDED_OVER, Handover
@@ -121,6 +121,7 @@ class Session:
         """
         options, clock = self.options, self.blueprint.clock
         self._transport = _make_transport(options)
+        self.counters.traffic = _traffic_of(self._transport, options)
         exchange = self._make_exchange()
         salvage, keeper = self._make_salvage(exchange)
         self._delivery = Delivery(
@@ -307,6 +308,16 @@ def _make_transport(options: Options) -> Any:
     if not isinstance(transport, type):
         return transport
     return _make(transport, options)
+
+
+def _traffic_of(transport: Any, options: Options) -> Traffic | None:
+    """
+    What *transport* counts, None where it does not. An object of the user's
+    may serve several clients, or a parent before this process.
+    """
+    traffic = getattr(transport, "traffic", None)
+    is_ours = transport is not options.transport_class
+    return traffic if is_ours and isinstance(traffic, Traffic) else None
 
 
 def _make(kind: type, *args: Any, **kwargs: Any) -> Any:

@@ -14,6 +14,10 @@ time; charging an attempt for it would cost a delay, and the batch itself
 where no retries are configured. Should the request have arrived after all,
 the events' insert_ids let the service drop the second copy.
 
+With the option *compression* there is a second repeat, also at once and for
+the same reason: a packed body that a proxy refuses goes again as it is; see
+compression.py.
+
 The environment's proxy variables are not read. The deadline covers all but
 the resolution of the host's name, which cannot be interrupted; the time it
 takes is charged to the request.
@@ -25,6 +29,7 @@ import http.client
 import os
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,12 +38,14 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
 from ringamp.clock import SystemClock
+from ringamp.counters import Traffic
 from ringamp.options import Options
 from ringamp.protocols import Payload
 from ringamp.status import Response, Status
 from ringamp.transport.classify import BODY_CAP, classify
+from ringamp.transport.compression import HEADER, Compression
 from ringamp.transport.connections import Connections, StaleConnectionError
-from ringamp.transport.payload import redact
+from ringamp.transport.payload import Body, redact
 from ringamp.transport.sockets import TimedSocket
 
 _CHUNK = 64 * 1024
@@ -100,6 +107,18 @@ _FAILURES = (
     _Failure(Exception, Status.SYSTEM_ERROR, "request failed"),
 )
 
+_REFUSED_UNREAD = frozenset(
+    {
+        http.client.REQUEST_ENTITY_TOO_LARGE,
+        http.client.UNSUPPORTED_MEDIA_TYPE,
+    }
+)
+"""What a server says that does not read on, and may reset before its answer
+is complete. The status says all there is to know; a retry of the same body
+would meet the same end."""
+
+_INTERRUPTED = Response(Status.SYSTEM_ERROR, 0, None, "interrupted")
+
 # Sockets given up after a fork. Freeing a TLS socket can take a lock inside
 # OpenSSL that a thread of the parent held when it forked, so they are kept.
 _abandoned: list[TimedSocket] = []
@@ -114,11 +133,18 @@ class HTTPTransport:
     Args:
         options: Of the instance; every payload brings its URL and time.
 
+    Attributes:
+        traffic: Counts the bytes of the bodies that were sent.
+
     .. versionadded:: 0.1.0
     """
 
     def __init__(self, options: Options) -> None:
         self._host = _host(options.url)
+        self._compression = Compression(
+            self._host, is_asked=options.compression is not None
+        )
+        self.traffic = Traffic()
         self._connections = Connections()
         self._is_ending = False
 
@@ -138,18 +164,56 @@ class HTTPTransport:
             whole answer.
         """
         deadline = SystemClock.monotonic() + payload.timeout
+        packed = self._compression.pack(payload.body)
+        if packed is not None:
+            response = self._deliver(
+                payload, packed, {**payload.headers, **HEADER}, deadline
+            )
+            if not self._compression.may_be_refused(response):
+                saved = len(payload.body) - len(packed)
+                self.traffic.count(len(packed), saved)
+                return response
+            self.traffic.count(len(packed), 0)
+            if self._is_ending:
+                # Nothing is begun any more, and the refusal is none of the
+                # events' fault.
+                return _INTERRUPTED
+        response = self._deliver(
+            payload, payload.body, payload.headers, deadline
+        )
+        self.traffic.count(len(payload.body), 0)
+        if packed is not None:
+            self._compression.learn(response)
+        return response
+
+    def _deliver(
+        self,
+        payload: Payload,
+        body: Body,
+        headers: Mapping[str, str],
+        deadline: float,
+    ) -> Response:
+        """
+        Send *body*, which is the payload's, packed or as it is.
+        """
         # Every idle connection may be stale, after a laptop's sleep or a
         # function's freeze; each failure uses one up, so this ends.
         while True:
             try:
-                return self._send(payload, deadline)
+                return self._send(payload, body, headers, deadline)
             except _TRAFFIC as error:
                 causes = _causes(error)
             stale = any(isinstance(e, StaleConnectionError) for e in causes)
             if self._is_ending or not stale:
                 return _failure(causes, _host(payload.url))
 
-    def _send(self, payload: Payload, deadline: float) -> Response:
+    def _send(
+        self,
+        payload: Payload,
+        body: Body,
+        headers: Mapping[str, str],
+        deadline: float,
+    ) -> Response:
         """
         Make one request and read its answer.
         """
@@ -161,8 +225,8 @@ class HTTPTransport:
         answer = self._connections.urlopen(
             "POST",
             payload.url,
-            body=payload.body,
-            headers=payload.headers,
+            body=body,
+            headers=headers,
             timeout=Timeout(total=left),
             redirect=False,
             retries=False,
@@ -170,17 +234,14 @@ class HTTPTransport:
             decode_content=False,
         )
         try:
-            body = _receive(answer)
+            said = _receive(answer)
         except _TRAFFIC:
-            # A server that refuses the size often resets before its answer
-            # is complete. The status says all there is to know; a retry of
-            # the same size would meet the same end.
-            if answer.status != http.client.REQUEST_ENTITY_TOO_LARGE:
+            if answer.status not in _REFUSED_UNREAD:
                 raise
-            body = b""
+            said = b""
         return classify(
             answer.status,
-            redact(body, payload.body),
+            redact(said, payload.body),
             answer.headers,
             SystemClock.wall(),
         )
