@@ -8,6 +8,7 @@ import gzip
 import json
 import socket
 import time
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -198,6 +199,30 @@ def test_what_is_not_plain_takes_the_ordinary_road(counting, pool):
     assert packed.json()["events_ingested"] == 7
     assert chunked.json()["events_ingested"] == 5
     assert summary.json()["accepted"] == 12
+
+
+def test_what_is_packed_badly_counts_nothing(counting, pool):
+    """
+    Half a gzip, and one that would fill the memory, are answered as all is
+    and counted as none.
+    """
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    marks = b'"event_type":' * 80_000
+    bomb = b"".join(packer.compress(marks) for _ in range(25))
+    bodies = [gzip.compress(upload(7))[:-6], bomb + packer.flush()]
+
+    said = [
+        pool.request(
+            "POST",
+            counting.url,
+            body=body,
+            headers={"Content-Encoding": "gzip"},
+        ).json()
+        for body in bodies
+    ]
+
+    assert [one["events_ingested"] for one in said] == [0, 0]
+    assert counting.ledger.summary().accepted == 0
 
 
 def test_faults_are_played(counting, pool):

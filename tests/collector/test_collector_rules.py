@@ -5,6 +5,8 @@ Tests of `ringamp.collector.rules`: requests as a whole, limits and dedupe.
 
 import gzip
 import json
+import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import given
@@ -34,10 +36,56 @@ def test_a_good_upload_is_taken():
 
 
 GOOD = {"api_key": "KEY", "events": [event()]}
+PACKED = {"content_encoding": "gzip"}
 
 REQUEST_LEVEL = {
     "path": (request(GOOD, "/3/httpapi"), 400, "Invalid request path", None),
     "method": (request(GOOD, V2, "PUT"), 405, "Method Not Allowed", None),
+    "gzip and more": (
+        request(gzip.compress(b"{}") + b"{}", **PACKED),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "gzip twice": (
+        request(gzip.compress(b'{"a":') + gzip.compress(b"1}"), **PACKED),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "damaged gzip": (
+        request(
+            gzip.compress(json.dumps(GOOD).encode())[:-8] + bytes(8), **PACKED
+        ),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "another coding": (
+        request(GOOD, content_encoding="br"),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "two codings": (
+        request(GOOD, content_encoding="gzip, gzip"),
+        400,
+        "Invalid JSON request body",
+        None,
+    ),
+    "2001 events in gzip": (
+        request(
+            gzip.compress(
+                json.dumps(
+                    {"api_key": "KEY", "events": [event()] * 2001}
+                ).encode()
+            ),
+            **PACKED,
+        ),
+        413,
+        "Payload too large",
+        None,
+    ),
     "empty": (request(b""), 400, "Missing request body", None),
     "not JSON": (request(b"{"), 400, "Invalid JSON request body", None),
     "NaN": (
@@ -219,6 +267,25 @@ def test_gzip_is_unpacked_and_counted_unpacked():
 
     assert said.body["payload_size_bytes"] == len(plain)
     assert events_in(sent) == [event()]
+
+
+def test_a_bomb_is_not_unpacked():
+    """
+    A hundred kilobytes that would become a hundred megabytes are refused, and
+    no more than the limit is ever in memory.
+    """
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(10**6)) for _ in range(100))
+    sent = request(bomb + packer.flush(), **PACKED)
+    assert sent.size < 150_000
+
+    tracemalloc.start()
+    said = answer(sent, Settings(), State(), NOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert said.status == 413
+    assert peak < 5_000_000
 
 
 def test_without_limits_everything_sensible_is_taken():

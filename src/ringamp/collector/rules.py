@@ -170,7 +170,7 @@ def events_in(request: Request) -> list[Event]:
     Return the events of *request*, [] if they cannot be read.
     """
     try:
-        plain = _unpack(request, Limits(max_bytes=None))
+        plain = unpack(request, Limits(max_bytes=None))
         events = orjson.loads(plain)["events"]
     except (Refusal, ValueError, TypeError, KeyError):
         return []
@@ -187,7 +187,7 @@ def _answer(
         raise Refusal(bodies.refused(400, bodies.INVALID_PATH))
     if request.method != "POST":
         raise Refusal(bodies.refused(405))
-    plain = _unpack(request, limits)
+    plain = unpack(request, limits)
     upload = _parse(plain, request.headers)
     events = _events_of(upload, settings, limits)
     _check_content(plain, settings, len(events))
@@ -196,9 +196,13 @@ def _answer(
     return _take(case, len(plain))
 
 
-def _unpack(request: Request, limits: Limits) -> bytes:
+def unpack(request: Request, limits: Limits) -> bytes:
     """
     Return the JSON of *request*, which stays below the limit of bytes.
+
+    Raises:
+        Refusal: It does not, or is not packed as its head says: by gzip, one
+            member, whole, and nothing behind it.
     """
     if not request.size:
         raise Refusal(bodies.refused(400, bodies.MISSING_BODY))
@@ -218,7 +222,7 @@ def _unpack(request: Request, limits: Limits) -> bytes:
         raise Refusal(bodies.refused(400)) from None
     if len(plain) >= limit:
         raise Refusal(bodies.refused(413))
-    if not unpacker.eof:
+    if not unpacker.eof or unpacker.unused_data:
         raise Refusal(bodies.refused(400))
     return plain
 
