@@ -2,10 +2,11 @@
 """
 Does the ten millionth event cost what the first did, and in as much memory?
 
-An old process has logged all but the last part; then a young one logs its
-first part, slice by slice in turns with the old one's last. What is compared
-was measured in the same minute, which the first and the last part of one
-process are not.
+Between the two lies a minute in which the machine may change its mind, and a
+fresh process is no yardstick: two of them, in turns, differ by up to a tenth
+for as long as they live, by where their memory happens to lie. So a companion
+logs in turns with the first part and with the last part of the same process,
+and nothing in between: what is compared is how both parts stand to it.
 """
 
 from __future__ import annotations
@@ -62,17 +63,22 @@ def measure(scale: Scale) -> Growth:
     with (
         CollectorProcess(counting=True) as collector,
         closing(Runner(collector.url)) as runner,
+        closing(Runner(collector.url)) as companion,
     ):
-        old = [
+        first = in_pairs(runner, companion, scale)
+        between = [
             [runner.log(scale.events) for _ in range(scale.slices)]
-            for _ in range(scale.parts - 1)
+            for _ in range(scale.parts - 2)
         ]
-        with closing(Runner(collector.url)) as other:
-            last, young = in_pairs(runner, other, scale)
-        old.append(last)
+        last = in_pairs(runner, companion, scale)
+    parts = [
+        [ours for ours, _ in first],
+        *between,
+        [ours for ours, _ in last],
+    ]
     millions = {
         scale.part * (number + 1) / MICRO: part
-        for number, part in enumerate(old)
+        for number, part in enumerate(parts)
     }
     return Growth(
         axis="events",
@@ -105,47 +111,43 @@ def measure(scale: Scale) -> Growth:
         bars=[
             ratio(
                 "events_cost",
-                f"the last {scale.part:,} events / the first "
-                f"{scale.part:,} of another process, in turns",
-                [one.cpu for one in old[-1]],
-                [one.cpu for one in young],
+                f"the last {scale.part:,} of {scale.part * scale.parts:,} "
+                "events / the first",
+                [ours.cpu / theirs.cpu for ours, theirs in last],
+                [ours.cpu / theirs.cpu for ours, theirs in first],
+                scale=1,
+                unit="of the companion",
                 bar=TOLERANCE,
             ),
-            by_itself(old[0], old[-1]),
-            memory(old, scale),
+            ratio(
+                "events_cost_alone",
+                "the same by itself, in orjson.dumps",
+                [one.cpu / one.encoder for one in parts[-1]],
+                [one.cpu / one.encoder for one in parts[0]],
+                scale=1,
+                unit="encodings",
+            ),
+            memory(parts, scale),
         ],
     )
 
 
 def in_pairs(
-    runner: Runner, other: Runner, scale: Scale
-) -> tuple[list[Slice], list[Slice]]:
+    runner: Runner, companion: Runner, scale: Scale
+) -> list[tuple[Slice, Slice]]:
     """
     Have two processes log a part each, slice by slice, each of them first in
     every other turn.
     """
-    found: dict[Runner, list[Slice]] = {runner: [], other: []}
-    order = [runner, other]
-    for _ in range(scale.slices):
-        for who in order:
-            found[who].append(who.log(scale.events))
-        order.reverse()
-    return found[runner], found[other]
-
-
-def by_itself(first: list[Slice], last: list[Slice]) -> Figure:
-    """
-    Compare the two parts of one process, each counted in encodings made
-    beside it.
-    """
-    return ratio(
-        "events_cost_itself",
-        "the last part / the first of the same process, in orjson.dumps",
-        [one.cpu / one.encoder for one in last],
-        [one.cpu / one.encoder for one in first],
-        scale=1,
-        unit="encodings",
-    )
+    pairs = []
+    for number in range(scale.slices):
+        if number % 2:
+            theirs = companion.log(scale.events)
+            pairs.append((runner.log(scale.events), theirs))
+        else:
+            ours = runner.log(scale.events)
+            pairs.append((ours, companion.log(scale.events)))
+    return pairs
 
 
 def memory(parts: list[list[Slice]], scale: Scale) -> Figure:
