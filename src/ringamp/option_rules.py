@@ -206,12 +206,6 @@ def _spool_dir(value: Any) -> str:
         raise _RefusedError from None
 
 
-def _one_upload(value: Any) -> Any:
-    if _integer(1)(value) > 1:
-        raise _NotBuiltError
-    return int(value)
-
-
 _BOOL = Rule("True or False", _flag)
 _MILLIS = Rule(
     f"a number of milliseconds, 0 to {1000 * _DAY}", _number(0, 1000 * _DAY)
@@ -263,7 +257,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "on_delivery": Rule("a callable", _callback),
     "compression": Rule('None or "gzip"', _one_of("gzip")),
-    "concurrent_uploads": Rule("1", _one_upload),
+    "concurrent_uploads": Rule("an int from 1 to 16", _integer(1, 16)),
     "spool_dir": Rule('None, "auto" or the path of a directory', _spool_dir),
     "max_spool_bytes": Rule(f"an int from {_MIB}", _integer(_MIB)),
     "delivery": Rule('"thread" or "relay"', _one_of("thread", "relay")),

@@ -29,6 +29,7 @@ from ringamp.flusher.loop import Flusher
 from ringamp.flusher.makers import Makers
 from ringamp.flusher.outcomes import Outcomes
 from ringamp.flusher.salvage import Salvage
+from ringamp.flusher.uploads import Uploads
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry import OrderedRetry
@@ -90,6 +91,7 @@ class Session:
             min_id_length=options.min_id_length,
             max_event=options.max_bytes - blueprint.envelope.overhead,
             library=LIBRARY.encode(),
+            tracks=options.concurrent_uploads,
         )
         self.generation = self.ring.generation
         self.push_event = self.ring.push_event
@@ -120,6 +122,7 @@ class Session:
         Make what sends from this process, down to the transport.
         """
         options, clock = self.options, self.blueprint.clock
+        tracks = options.concurrent_uploads
         self._transport = _make_transport(options)
         self.counters.traffic = _traffic_of(self._transport, options)
         exchange = self._make_exchange()
@@ -135,6 +138,7 @@ class Session:
             ends=self.counters,
             clock=clock,
             keeper=keeper,
+            uploads=Uploads(exchange, tracks) if tracks > 1 else None,
         )
         return Flusher(
             self.ring,

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, overload
 import orjson
 
 from ringamp.buffer.array import read_array
+from ringamp.buffer.window import Share
 from ringamp.events.ids import Ids
 
 NOBODY: Final = Ids(None, None)
@@ -30,6 +31,36 @@ class Tile(NamedTuple):
 
     start: int
     end: int
+
+
+class Places(Sequence[Tile]):
+    """
+    The tiles of events that lie scattered in a window. The window knows what
+    is between them, so each is no more than its event's position.
+
+    Args:
+        positions: Of the events.
+    """
+
+    __slots__ = ("_positions",)
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        self._positions = positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: int) -> Tile: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Tile]: ...
+
+    def __getitem__(self, index: int | slice) -> Tile | list[Tile]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        position = self._positions[index]
+        return Tile(position, position + 1)
 
 
 class Pin:
@@ -161,6 +192,11 @@ class Batch:
 
         pins: What keeps its events in a ring or file until their ends: one
             pin for all, or one an event; None where nothing does.
+
+        track: Which of several uploads its ids are always on; None for a
+            batch of any ids, which travels alone.
+
+        share: What it is of a window, where it is all of a share.
     """
 
     __slots__ = (
@@ -171,6 +207,8 @@ class Batch:
         "offsets",
         "part",
         "pins",
+        "share",
+        "track",
         "tries",
     )
 
@@ -188,6 +226,8 @@ class Batch:
         self.part: Any = None
         self.end = end
         self.pins: Pin | Sequence[Pin | None] | None = None
+        self.track: int | None = None
+        self.share: Share | None = None
         self._tiles = tiles
 
     def __len__(self) -> int:
@@ -306,6 +346,7 @@ class Batch:
         batch.attempt = self.attempt
         batch.tries = self.tries
         batch.part = self.part
+        batch.track = self.track
         pins = self.pins
         batch.pins = (
             pins

@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from ringamp.bindings import ADDED_MAX, ffi, generation, lib
-from ringamp.buffer.batch import Batch
+from ringamp.buffer.batch import Batch, Places
 from ringamp.buffer.region import Region
+from ringamp.buffer.window import Share, Window
 from ringamp.errors import NativeError
 
 SPARE_MAX = 2
-"""Request-sized buffers kept for the next batch: one in flight, one filling.
-A new megabyte a batch costs its page faults every time."""
+"""Request-sized buffers kept for the next batch of each upload: one in flight,
+one filling. A new megabyte a batch costs its page faults every time."""
+
+
+def _changed() -> NativeError:
+    return NativeError("the ring is corrupt: claimed records changed")
 
 
 class Outlet:
@@ -47,6 +52,7 @@ class Outlet:
             raise NativeError("the ring's memory cannot be attached")
         self._added = ADDED_MAX + len(library)
         self._claim: Any = ffi.new("struct ra_claim *")
+        self.spares = SPARE_MAX
         self._spare: list[bytearray] = []
         self.claimed = 0
 
@@ -105,22 +111,9 @@ class Outlet:
         Raises:
             NativeError: The ring's memory was overwritten by somebody.
         """
-        if generation() != self.generation:
-            return None
-        count = lib.ra_ring_claim(
-            self._ring,
-            max_count,
-            max_bytes - len(head) - len(tail),
-            self._added,
-            self._claim,
-        )
+        count = self._take(max_count, max_bytes - len(head) - len(tail))
         if count == 0:
             return None
-        if count < 0:
-            raise NativeError(
-                "the ring is corrupt: a header at position "
-                f"{self._ring.claim} is none of ringamp's",
-            )
         self.claimed += count
         bound = lib.ra_splice_bound(
             self._claim,
@@ -145,7 +138,7 @@ class Outlet:
             positions,
         )
         if length == 0:
-            raise NativeError("the ring is corrupt: claimed records changed")
+            raise _changed()
         # Views: most batches are delivered whole, and nobody reads these.
         return Batch(
             memoryview(buffer)[:length],
@@ -157,6 +150,125 @@ class Outlet:
             ),
             end=self._claim.end,
         )
+
+    def deal(
+        self,
+        head: bytes,
+        tail: bytes,
+        *,
+        tracks: int,
+        max_count: int,
+        max_bytes: int,
+    ) -> tuple[Window, list[Batch]] | None:
+        """
+        Claim the next records and deal them out to several uploads: each
+        gets all those of its ids, in order.
+
+        Args:
+            head: What each body begins with.
+
+            tail: What it ends with.
+
+            tracks: How many uploads.
+
+            max_count: Events of each at most.
+
+            max_bytes: Bytes of each body at most.
+
+        Returns:
+            What was claimed, and a batch for each upload that got anything
+            of it; None where nothing is ready.
+        """
+        room = max_bytes - len(head) - len(tail)
+        if self._take(tracks * max_count, tracks * room) == 0:
+            return None
+        positions = ffi.new("uint64_t[]", tracks * max_count)
+        shares = ffi.new("struct ra_share[]", tracks)
+        count = lib.ra_deal(
+            self._ring,
+            self._claim,
+            tracks,
+            max_count,
+            room,
+            self._added,
+            positions,
+            shares,
+        )
+        if count == 0:
+            raise _changed()
+        self.claimed += count
+        dealt = memoryview(ffi.buffer(positions)).cast("Q")
+        places = [
+            dealt[track * max_count : track * max_count + share.count]
+            for track, share in enumerate(shares)
+        ]
+        window = Window(self._claim.start, self._claim.end, places)
+        return window, [
+            self._share(
+                window, track, shares[track], place, head=head, tail=tail
+            )
+            for track, place in enumerate(places)
+            if place
+        ]
+
+    def _share(
+        self,
+        window: Window,
+        track: int,
+        share: Any,
+        places: memoryview[int],
+        *,
+        head: bytes,
+        tail: bytes,
+    ) -> Batch:
+        """
+        Make a request body of one upload's share.
+        """
+        bound = share.bytes + share.count * self._added
+        buffer = self._buffer(len(head) + len(tail) + bound)
+        offsets = ffi.new("uint32_t[]", share.count + 1)
+        length = lib.ra_splice_share(
+            self._ring,
+            ffi.addressof(share),
+            ffi.from_buffer("uint64_t[]", places),
+            head,
+            len(head),
+            tail,
+            len(tail),
+            self._library,
+            len(self._library),
+            ffi.from_buffer("unsigned char[]", buffer),
+            offsets,
+        )
+        if length == 0:
+            raise _changed()
+        batch = Batch(
+            memoryview(buffer)[:length],
+            memoryview(ffi.buffer(offsets)).cast("I"),
+            Places(places),
+        )
+        batch.track = track
+        batch.share = Share(window, track)
+        return batch
+
+    def _take(self, max_count: int, max_bytes: int) -> int:
+        """
+        Claim the next records; how many, 0 where nothing is ready.
+
+        Raises:
+            NativeError: The ring's memory was overwritten by somebody.
+        """
+        if generation() != self.generation:
+            return 0
+        count = lib.ra_ring_claim(
+            self._ring, max_count, max_bytes, self._added, self._claim
+        )
+        if count < 0:
+            raise NativeError(
+                "the ring is corrupt: a header at position "
+                f"{self._ring.claim} is none of ringamp's",
+            )
+        return int(count)
 
     def release(self, end: int) -> None:
         """
@@ -170,7 +282,7 @@ class Outlet:
         Take back the buffer of a batch that nobody looks at any more.
         """
         body = batch.body
-        if isinstance(body, memoryview) and len(self._spare) < SPARE_MAX:
+        if isinstance(body, memoryview) and len(self._spare) < self.spares:
             buffer = body.obj
             body.release()
             if isinstance(buffer, bytearray):
@@ -184,4 +296,6 @@ class Outlet:
             buffer = self._spare.pop()
             if len(buffer) >= length:
                 return buffer
-        return bytearray(length)
+        # A little more, so that the next batch, which is about as large, fits
+        # as well.
+        return bytearray(length + length // 16)

@@ -9,9 +9,6 @@ from ringamp.bindings import bind, lib, renew_generation
 from ringamp.buffer.outlet import Outlet
 from ringamp.buffer.region import Region
 
-NO_GENERATION = 2**64 - 1
-"""Matches no process: not even a forked child's, which is 0 at first."""
-
 
 class Ring(Outlet):
     """
@@ -30,6 +27,8 @@ class Ring(Outlet):
         max_event: Bytes that one event may have in a request.
 
         library: What the field *library* says where an event has none.
+
+        tracks: How many uploads there are at a time.
     """
 
     def __init__(
@@ -39,16 +38,19 @@ class Ring(Outlet):
         min_id_length: int,
         max_event: int,
         library: bytes,
+        tracks: int = 1,
     ) -> None:
         renew_generation()
         super().__init__(region, library=library)
         self._ring.generation = self.generation
         self._ring.min_id_length = min_id_length
+        self._ring.is_dealt = tracks > 1
+        self.spares *= tracks
         self._ring.max_payload = min(
             self._ring.max_payload,
             max_event - self._added,
         )
-        self.push_event, self.push_dict, self.begin = bind(
+        self.push_event, self.push_dict, self.begin, self._close = bind(
             self._ring,
             (self._ring, self._region),
         )
@@ -92,11 +94,12 @@ class Ring(Outlet):
         """
         Refuse all later pushes: they answer FORKED.
 
-        A push keeps the GIL from its first look at the generation to its
-        commit, and so does this store. So when close returns, every push
-        that was not refused has been committed.
+        When this returns, every push that was not refused has been
+        committed. A push keeps the GIL from its first look at the generation
+        to its commit, and so does this; without a GIL this waits for those
+        in between (native/gate.h).
         """
-        self._ring.generation = NO_GENERATION
+        self._close()
 
     def arm(self, more: int, more_bytes: int) -> bool:
         """

@@ -6,11 +6,11 @@ about them when there is no room, no service or no time.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ringamp.buffer import Batch
 from ringamp.flusher.keeping import DISK_PAUSE
+from ringamp.flusher.line import Line
 from ringamp.flusher.trip import Trip
 from ringamp.status import Response, Status
 
@@ -95,7 +95,7 @@ class Delivery(Trip):
             return self._disk_due
         if not outage.is_on:
             outage.note_failure(self._clock.monotonic())
-        waiting, self._line = self._line, deque()
+        waiting, self._line = self._line, Line()
         while waiting:
             _, batch = waiting[0]
             if not self._put_away(batch, range(len(batch)), OUT):
@@ -167,10 +167,29 @@ class Delivery(Trip):
             self._ends.spooled += count
             self._outcomes.settle(start, end, left)
 
-    def drop_hand(self, response: Response) -> None:
+    def drop_hands(self, response: Response, *, own: bool = False) -> None:
         """
-        Give up the batch that is being sent by a thread that will not return.
+        Give up the batches that are being sent by threads that will not
+        return; *own*: those alone that the thread which flushes was sending.
         """
-        batch, self._hand = self._hand, None
-        if batch is not None:
-            self._lose(batch, range(len(batch)), response)
+        uploads = self._uploads
+        for track in list(self._hands):
+            if own and uploads is not None and uploads.is_sending(track):
+                continue
+            batch = self._hands.pop(track, None)
+            if batch is not None:
+                self._lose(batch, range(len(batch)), response)
+
+    def listen(self, notify: Callable[[], None]) -> None:
+        """
+        Have *notify* called when there is something to collect.
+        """
+        if self._uploads is not None:
+            self._uploads.listen(notify)
+
+    def close_uploads(self) -> None:
+        """
+        End the threads of the uploads.
+        """
+        if self._uploads is not None:
+            self._uploads.close()

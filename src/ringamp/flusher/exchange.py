@@ -59,11 +59,18 @@ class Exchange(Protocol):
     retries: int | None
     lends_events: bool
 
-    def send(
-        self, batch: Batch, timeout: float
+    def post(self, batch: Batch, timeout: float) -> Response:
+        """
+        Send *batch* within *timeout* seconds. With several uploads, called
+        by several threads at a time.
+        """
+
+    def judge(
+        self, batch: Batch, response: Response
     ) -> tuple[Response, Sequence[Decision]]:
         """
-        Send *batch* within *timeout* seconds; say what becomes of it.
+        Say what becomes of *batch*, whose answer was *response*; give back
+        what is told of it. Called by the thread that flushes alone.
         """
 
 
@@ -194,25 +201,34 @@ class PolicyExchange:
         self._is_custom = is_custom
         self.lends_events = False
 
-    def send(
-        self, batch: Batch, timeout: float
-    ) -> tuple[Response, Sequence[Decision]]:
+    def post(self, batch: Batch, timeout: float) -> Response:
         """
-        Send *batch* and ask the policy.
+        Send *batch* through the transport.
         """
+        return guarded(
+            lambda: self._post(self._payload(batch, timeout)),
+            self._transport,
+            self._envelope,
+        )
+
+    def _payload(self, batch: Batch, timeout: float) -> Payload:
         # A user's transport may keep what it was given, and most HTTP
         # libraries take bytes alone.
         body = bytes(batch.body) if self._is_custom else batch.body
-        payload = Payload(
+        return Payload(
             self._url,
             body,
             self._envelope.headers,
             LazyEvents(body, batch.offsets),
             timeout,
         )
-        response = guarded(
-            lambda: self._post(payload), self._transport, self._envelope
-        )
+
+    def judge(
+        self, batch: Batch, response: Response
+    ) -> tuple[Response, Sequence[Decision]]:
+        """
+        Ask the policy.
+        """
         attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
         try:
             decisions = self._policy.decide(attempt, response)
@@ -241,17 +257,22 @@ class NodeExchange:
             retry, "send_events_with_retry", "sendEventsWithRetry"
         )
 
-    def send(
-        self, batch: Batch, timeout: float
-    ) -> tuple[Response, Sequence[Decision]]:
+    def post(self, batch: Batch, timeout: float) -> Response:
         """
         Let the user's object send; *timeout* is its own affair.
         """
         del timeout
         call = self._call
-        response = guarded(
+        return guarded(
             lambda: call(batch.events()), self._retry, self._envelope
         )
+
+    def judge(
+        self, batch: Batch, response: Response
+    ) -> tuple[Response, Sequence[Decision]]:
+        """
+        Take the object's answer as final.
+        """
         everything = range(len(batch))
         decision = FINAL.get(response.status, Drop)
         if decision is Deliver:

@@ -27,12 +27,14 @@ Sleeping
                  at most LINGER or the upload interval.
         work     send, until what waited at the start has gone.
 
+    With several uploads work is giving out batches, and an answer rings the
+    bell like a push; so rest and gather go on while requests are under way.
+
 Stopping
 
     `close` rings, waits for the thread to end, and sends what is left in the
-    calling thread, since at interpreter exit no thread can be started (3.12).
-    What is not sent by the deadline is dropped and counted; with a spool it
-    is left on disk for others.
+    calling thread (draining.py), since at interpreter exit no thread can be
+    started (3.12).
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ from typing import Any
 from ringamp.bindings import generation
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
-from ringamp.errors import NativeError
 from ringamp.flusher.delivery import Delivery
+from ringamp.flusher.draining import GRACE, Draining
 from ringamp.flusher.prefork import forks_unseen
 from ringamp.flusher.salvage import Salvage
 from ringamp.flusher.threads import kind_here
@@ -59,25 +61,14 @@ LINGER = 0.01
 """Seconds the first event of a batch may wait for company, where the upload
 interval is 0."""
 
-GRACE = 1.0
-"""Seconds a request gets to end after its sockets were shut down."""
+FAULT_PAUSE = 1.0
+"""Seconds until the flusher goes on after a fault."""
 
 THREADLESS_RETRY = 1000
 """Pushes after which starting a thread is tried again where it failed."""
 
 EVERY = 2**62
 """More events than there will ever be."""
-
-TOO_LATE = Response(
-    Status.DROPPED,
-    error="not sent before the shutdown's deadline",
-)
-
-IN_HAND = Response(
-    Status.DROPPED,
-    error="being sent when the shutdown's deadline passed; the service may "
-    "have taken it",
-)
 
 FAULT = Response(
     Status.DROPPED,
@@ -142,6 +133,15 @@ class Flusher:
         self._stopping = False
         self._deadline: float | None = None
         self._urgent = 0
+        self._draining = Draining(
+            delivery,
+            clock,
+            salvage,
+            request_timeout=options.request_timeout,
+            sleep_until=self._sleep_until,
+            interrupt=interrupt,
+        )
+        delivery.listen(self._ring_bell)
         self._ring.arm(1, self._ring.capacity)
 
     @property
@@ -182,7 +182,8 @@ class Flusher:
         if not self._ended.acquire(blocking=False):
             return
         try:
-            self._send_until(self._clock.monotonic() + self._patience)
+            deadline = self._clock.monotonic() + self._patience
+            self._draining.send_until(deadline)
         finally:
             self._ended.release()
 
@@ -201,10 +202,9 @@ class Flusher:
                 return
             self._ring_bell()
             if not self._wait_for_end(deadline):
-                self._delivery.drop_hand(IN_HAND)
-                self._delivery.give_up(TOO_LATE)
+                self._draining.give_up()
                 return
-        self._drain(deadline)
+        self._draining.drain(deadline)
 
     def _wait_for_end(self, deadline: float) -> bool:
         left = max(0.0, deadline - self._clock.monotonic())
@@ -267,7 +267,7 @@ class Flusher:
             while self._is_on():
                 self._turn()
             if self._deadline is not None:
-                self._drain(self._deadline)
+                self._draining.drain(self._deadline)
             elif self._salvage is not None:
                 self._salvage.close()
         finally:
@@ -303,14 +303,17 @@ class Flusher:
                 "the flusher failed and goes on: %r",
                 error,
             )
-            self._delivery.drop_hand(FAULT)
-            self._sleep_until(self._clock.monotonic() + GRACE)
+            self._delivery.drop_hands(FAULT, own=True)
+            self._sleep_until(self._clock.monotonic() + FAULT_PAUSE)
 
     def _rest(self) -> None:
         due = self._delivery.line_due()
         if due is None:
             due = self._delivery.outage_due()
-        if due is not None:
+        if due is not None and self._delivery.is_sending:
+            # An answer may end the wait, and decides what there is room for.
+            self._sleep_until(due)
+        elif due is not None:
             self._sit_out(due)
         elif self._ring.arm(1, self._ring.capacity):
             self._gather()
@@ -381,6 +384,9 @@ class Flusher:
         ):
             found = due if self._salvage is None else self._salvage.next_due()
             self._sleep_until(min(due, found))
+            self._delivery.collect()
+            if self._delivery.line_due() is not None:
+                break
             self._turn_to_salvage()
         self._ring.disarm()
 
@@ -398,6 +404,7 @@ class Flusher:
     def _work(self) -> None:
         target = self._ring.pushed
         while self._is_on():
+            self._delivery.collect()
             batch = self._delivery.next_batch()
             if batch is None:
                 self._turn_to_salvage()
@@ -421,40 +428,3 @@ class Flusher:
         start, end = self._ring.unclaimed
         if 2 * (end - start) < self._ring.capacity:
             salvage.turn(self._request_timeout)
-
-    def _drain(self, deadline: float) -> None:
-        """
-        Send everything in this thread until *deadline*; leave or drop the
-        rest.
-        """
-        if self._salvage is not None:
-            self._salvage.close()
-        self._send_until(deadline)
-        self._delivery.give_up(TOO_LATE)
-
-    def _send_until(self, deadline: float) -> None:
-        """
-        Send what can be sent. Of a ring whose file somebody has written over
-        nothing can; it is left to whoever repairs it.
-        """
-        try:
-            self._send_rest(deadline)
-        except NativeError as error:
-            log(logging.CRITICAL, "broken", "cannot send any more: %s", error)
-
-    def _send_rest(self, deadline: float) -> None:
-        while True:
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
-                break
-            batch = self._delivery.next_batch()
-            if batch is not None:
-                self._delivery.send(batch, min(left, self._request_timeout))
-                continue
-            if self._delivery.is_empty:
-                break
-            if self._delivery.outage_due() is not None:
-                # It is on disk; who lives longer than we sends it.
-                break
-            due = self._delivery.next_due()
-            self._sleep_until(deadline if due is None else min(due, deadline))

@@ -15,6 +15,7 @@ from ringamp.buffer.adoption import (
     readopt,
 )
 from ringamp.buffer.spool import Spool
+from ringamp.buffer.window import Share, Window
 from ringamp.clock import Clock
 from ringamp.counters import Counters
 from ringamp.errors import NativeError, SpoolError
@@ -46,6 +47,16 @@ class NoReceipts:
     """
 
     def settle(self, start: int, end: int, response: Response) -> None:
+        """
+        Nobody asks.
+        """
+
+    def open(self, window: Window) -> None:
+        """
+        Nobody asks.
+        """
+
+    def settle_share(self, share: Share, response: Response) -> None:
         """
         Nobody asks.
         """

@@ -36,8 +36,11 @@ class Outage:
 
     def note_failure(self, now: float) -> None:
         """
-        Note that a batch was given up, or that a try failed.
+        Note that a batch was given up, or that a try failed. One that comes
+        before the next try was under way when the outage became known.
         """
+        if self.is_on and now < self.next_try:
+            return
         self.is_on = True
         self.next_try = now + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)

@@ -13,6 +13,9 @@ runs with the same outcome are joined without their bodies beyond
 many events there are; and beyond `RUNS_KEPT` the oldest are forgotten, whose
 receipts then answer `unknown`. A receipt that somebody waits for is never
 forgotten: its future is resolved when its event is settled.
+
+With several uploads a run of the ring is dealt out to them, and its events
+get their ends in any order: such a window is one run until all of them have.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import contextlib
 import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from operator import attrgetter
 from threading import Lock
 from typing import Any, NamedTuple
@@ -31,6 +34,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ringamp.bindings import generation
+from ringamp.buffer.window import Share, Window, bare
 from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
@@ -38,6 +42,10 @@ from ringamp.status import SKIPPED_RESPONSE, Response, Status
 RUNS_IN_FULL = 1024
 """Runs kept with the body of their response: at 2000 events a run, the last
 two million events."""
+
+WINDOWS_IN_FULL = 16
+"""Windows kept with the bodies of their responses: at 2000 events for each of
+8 uploads, the last quarter of a million events in 2 MB."""
 
 RUNS_KEPT = 65536
 """Runs kept at all, about 10 MB."""
@@ -63,7 +71,7 @@ class _Run(NamedTuple):
 
     start: int
     end: int
-    response: Response
+    response: Response | Window
 
 
 _start = attrgetter("start")
@@ -133,6 +141,8 @@ class Outcomes:
         self._forgotten = 0
         self.floor = 0
         self._ahead: dict[int, int] = {}
+        self._windows: list[Window] = []
+        self._settled: deque[Window] = deque()
         self._waiting: dict[int, deque[_Future]] = {}
         self._waiting_order: list[int] = []
         self._flushes: list[_Flush] = []
@@ -143,14 +153,67 @@ class Outcomes:
         """
         done: list[tuple[_Future, Response]] = []
         with self._lock:
-            self._remember(start, end, response)
-            self._advance(start, end)
+            window = self._window_of(start) if self._windows else None
+            if window is not None:
+                window.settle(start, response)
+                self._note_settled(window)
+            else:
+                self._remember(start, end, response)
+                self._advance(start, end)
             if self._waiting_order:
-                done += self._resolve_waiting(start, end, response)
+                done += self._resolve_waiting(start, end, lambda _: response)
             if self._flushes:
                 done += self._resolve_flushes(start, response)
         for future, answer in done:
             _resolve(future, answer)
+
+    def open(self, window: Window) -> None:
+        """
+        Expect the ends of a window's events in any order.
+        """
+        with self._lock:
+            self._windows.append(window)
+            self._remember(window.start, window.end, window)
+
+    def settle_share(self, share: Share, response: Response) -> None:
+        """
+        Say what became of all events of a share of an open window.
+        """
+        window, track = share
+        done: list[tuple[_Future, Response]] = []
+        with self._lock:
+            window.settle_share(track, response)
+            self._note_settled(window)
+            if self._waiting_order:
+                done += self._resolve_waiting(
+                    window.start, window.end, window.find
+                )
+            if self._flushes:
+                done += self._resolve_flushes(window.first_of(track), response)
+        for future, answer in done:
+            _resolve(future, answer)
+
+    def _window_of(self, position: int) -> Window | None:
+        for window in self._windows:
+            if window.start <= position < window.end:
+                return window
+        return None
+
+    def _note_settled(self, window: Window) -> None:
+        """
+        Where all of a window's events have their ends, go on behind it; of
+        those that were settled long ago, plain runs take the place.
+        """
+        if window.left:
+            return
+        self._windows.remove(window)
+        self._advance(window.start, window.end)
+        self._settled.append(window)
+        if len(self._settled) > WINDOWS_IN_FULL:
+            old = self._settled.popleft()
+            at = bisect_right(self._runs, old.start, key=_start) - 1
+            if self._runs[at].response is old:
+                self._runs[at : at + 1] = [_Run(*run) for run in old.runs()]
 
     def lookup(self, position: int) -> Response | None:
         """
@@ -221,10 +284,15 @@ class Outcomes:
             at = found
             run = runs[at - 1] if at else None
         if run is not None and position < run.end:
-            return run.response
+            known = run.response
+            if isinstance(known, Window):
+                return known.find(position)
+            return known
         return FORGOTTEN if position < self._forgotten else None
 
-    def _remember(self, start: int, end: int, response: Response) -> None:
+    def _remember(
+        self, start: int, end: int, response: Response | Window
+    ) -> None:
         insort(self._runs, _Run(start, end, response), key=_start)
         if len(self._runs) > 2 * RUNS_IN_FULL:
             self._join_old_runs()
@@ -236,15 +304,14 @@ class Outcomes:
         cut = len(self._runs) - RUNS_IN_FULL
         runs: list[_Run] = []
         for start, end, response in self._runs[:cut]:
-            bare = Response(
-                response.status,
-                response.status_code,
-                error=response.error,
-            )
-            if runs and runs[-1].end == start and runs[-1].response == bare:
-                runs[-1] = _Run(runs[-1].start, end, bare)
+            if isinstance(response, Window):
+                runs.append(_Run(start, end, response))
+                continue
+            short = bare(response)
+            if runs and runs[-1].end == start and runs[-1].response == short:
+                runs[-1] = _Run(runs[-1].start, end, short)
             else:
-                runs.append(_Run(start, end, bare))
+                runs.append(_Run(start, end, short))
         excess = max(0, len(runs) - RUNS_KEPT)
         if excess:
             self._forgotten = min(runs[excess - 1].end, self.floor)
@@ -259,19 +326,27 @@ class Outcomes:
         self.floor = end
 
     def _resolve_waiting(
-        self, start: int, end: int, response: Response
+        self,
+        start: int,
+        end: int,
+        outcome_of: Callable[[int], Response | None],
     ) -> list[tuple[_Future, Response]]:
         done: list[tuple[_Future, Response]] = []
         order = self._waiting_order
+        after = start
         # Who asks may put positions in meanwhile, which moves the others up.
-        while (at := bisect_left(order, start)) < len(order):
+        while (at := bisect_left(order, after)) < len(order):
             position = order[at]
             if position >= end:
                 break
-            if position >= start:
+            if position < after:
+                continue
+            after = position + 1
+            outcome = outcome_of(position)
+            if outcome is not None:
                 order.remove(position)
                 futures = self._waiting.pop(position, deque())
-                done += [(future, response) for future in _drain(futures)]
+                done += [(future, outcome) for future in _drain(futures)]
         return done
 
     def _resolve_flushes(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ringamp.buffer import Batch
+from ringamp.buffer.window import Window
 
 
 class Source(Protocol):
@@ -67,6 +68,20 @@ class RingSource(Source, Protocol):
     def unclaimed(self) -> tuple[int, int]:
         """
         The positions that were pushed and not taken yet.
+        """
+
+    def deal(
+        self,
+        head: bytes,
+        tail: bytes,
+        *,
+        tracks: int,
+        max_count: int,
+        max_bytes: int,
+    ) -> tuple[Window, list[Batch]] | None:
+        """
+        Take the next events as a request body for each of several uploads;
+        None where there are none.
         """
 
     def release(self, end: int) -> None:

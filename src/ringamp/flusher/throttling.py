@@ -10,7 +10,7 @@ events has an outcome or is back in its lane, so that order per id is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ringamp.buffer import Batch
@@ -34,6 +34,7 @@ class Held(NamedTuple):
     json: bytes
     tile: Tile
     pin: Pin | None
+    track: int | None
 
 
 class Part:
@@ -46,6 +47,19 @@ class Part:
     def __init__(self, keys: list[Key], left: int) -> None:
         self.keys = keys
         self.left = left
+
+
+def _by_track(events: Sequence[Held]) -> Iterable[Sequence[Held]]:
+    """
+    Part the events of several uploads. Where one has no track, its batch
+    travels alone, and so the others, which may be of the same id, go with it.
+    """
+    groups: dict[int | None, list[Held]] = {}
+    for event in events:
+        groups.setdefault(event.track, []).append(event)
+    if None in groups and len(groups) > 1:
+        return [[event._replace(track=None) for event in events]]
+    return groups.values()
 
 
 class Throttling:
@@ -125,6 +139,7 @@ class Throttling:
                 batch.event_bytes(index),
                 batch.tiles[index],
                 batch.pin_of(index),
+                batch.track,
             )
             size = len(held.json)
             if not self._lanes.add(ids[index], held.tile.start, held, size):
@@ -162,6 +177,12 @@ class Throttling:
     def _pack(
         self, events: Sequence[Held], part: Part | None, max_bytes: int
     ) -> Iterator[Batch]:
+        for group in _by_track(events):
+            yield from self._pack_group(group, part, max_bytes)
+
+    def _pack_group(
+        self, events: Sequence[Held], part: Part | None, max_bytes: int
+    ) -> Iterator[Batch]:
         chosen: list[Held] = []
         size = self._envelope.overhead
         for event in events:
@@ -183,6 +204,7 @@ class Throttling:
             [event.tile for event in events],
         )
         batch.part = part
+        batch.track = events[0].track
         if any(event.pin is not None for event in events):
             batch.pins = [event.pin for event in events]
         return batch

@@ -9,7 +9,8 @@ Between ring and service an event can be in three places:
             wait in the ring behind it.
     lanes   events of throttled ids, and what was logged later for the same
             ids. Everybody else goes past them.
-    hand    the batch that is being sent.
+    hands   the batches that are being sent: one, or one a track where there
+            are several uploads (uploads.py).
 
 All of it belongs to the one thread that flushes. Whether the room that an
 event had in the ring is given back while it is there is for the keeper to
@@ -29,9 +30,11 @@ from ringamp.clock import Clock
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import Exchange
 from ringamp.flusher.keeping import InMemory, Keeper, Measure, Return, Shelve
+from ringamp.flusher.line import Line
 from ringamp.flusher.sizing import SizeLimit
 from ringamp.flusher.source import RingSource, Source
 from ringamp.flusher.throttling import LANES_FULL, Throttling
+from ringamp.flusher.uploads import Uploads
 from ringamp.flusher.verdicts import Ends, Fate, Settled, Verdicts
 from ringamp.logs import log
 from ringamp.options import Options
@@ -74,6 +77,8 @@ class Trip:
         clock: The time.
 
         keeper: Keeps events until their ends.
+
+        uploads: Sends several batches at a time; None: one at a time, here.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Trip:
         ends: Ends,
         clock: Clock,
         keeper: Keeper | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._source = source
         self._ring = ring
@@ -105,7 +111,8 @@ class Trip:
         )
         self._counters = counters
         self._clock = clock
-        self._line: deque[tuple[float, Batch]] = deque()
+        self._line = Line()
+        self._uploads = uploads
         self._throttling = Throttling(
             envelope,
             options.max_events,
@@ -113,7 +120,7 @@ class Trip:
         )
         self._limit = SizeLimit(options.max_bytes)
         self._generation = generation()
-        self._hand: Batch | None = None
+        self._hands: dict[int | None, Batch] = {}
         self._end: Response | None = None
         # User code may keep the events it was shown, so their bytes are not
         # written over.
@@ -133,7 +140,14 @@ class Trip:
         """
         Whether nothing is between the ring and the service.
         """
-        return not self._line and not self._throttling.count
+        return not (self._line or self._throttling.count or self._hands)
+
+    @property
+    def is_sending(self) -> bool:
+        """
+        Whether an upload is under way.
+        """
+        return bool(self._hands)
 
     @property
     def batch_bytes(self) -> int:
@@ -144,38 +158,65 @@ class Trip:
 
     def line_due(self) -> float | None:
         """
-        When the line's first batch may go; None where there is none.
+        When a batch of the line may go, infinite where an answer must come
+        first; None where nothing is in line.
         """
-        return self._line[0][0] if self._line else None
+        return self._line.due(self._hands)
 
     def next_due(self) -> float | None:
         """
         When the next of what waits here may go: the line, which goes before
         anything else, or a lane. May be past.
         """
-        if self._line:
-            return self._line[0][0]
-        return self._throttling.next_due()
+        due = self.line_due()
+        return self._throttling.next_due() if due is None else due
 
     def next_batch(self) -> Batch | None:
         """
         Take what is to be sent now: the line, then due lanes, then the ring.
         """
         now = self._clock.monotonic()
+        if not self._line:
+            for batch in self._throttling.release(now, self._limit.value):
+                self._line.append((now, batch))
         if self._line:
-            due, batch = self._line[0]
-            if due > now:
-                return None
-            self._line.popleft()
-            return batch
-        for batch in self._throttling.release(now, self._limit.value):
-            self._line.append((now, batch))
-        if self._line:
-            return self._line.popleft()[1]
+            return self._line.take(now, self._hands)
+        if self._uploads is None or self.outage_due() is not None:
+            return self._next_of_any(now)
+        self._deal(self._uploads.count)
+        return self._line.take(now, self._hands)
+
+    def _next_of_any(self, now: float) -> Batch | None:
+        """
+        Take new events as one batch, whatever their ids, that travels alone.
+        """
         outage = self._keeper.outage
-        if outage is not None and not outage.may_try(now):
+        if self._hands or (outage is not None and not outage.may_try(now)):
             return None
         return self._fill(self._options.max_events, self._limit.value)
+
+    def _deal(self, tracks: int) -> None:
+        """
+        Put new events in line, a batch for each track that has any.
+        """
+        if self._ring is None:
+            return
+        dealt = self._ring.deal(
+            self._envelope.head,
+            self._envelope.tail,
+            tracks=tracks,
+            max_count=self._options.max_events,
+            max_bytes=self._limit.value,
+        )
+        if dealt is None:
+            return
+        window, batches = dealt
+        pin = Pin(window.left, self._release, in_ring=True)
+        self._pins.append((pin, window.end))
+        self._outcomes.open(window)
+        for batch in batches:
+            batch.pins = pin
+            self._line.append((0.0, batch))
 
     def outage_due(self) -> float | None:
         """
@@ -209,28 +250,52 @@ class Trip:
 
     def send(self, batch: Batch, timeout: float) -> None:
         """
-        Send *batch*, within *timeout* seconds, and do what the answer asks.
+        Send *batch*, within *timeout* seconds, and do what the answer asks;
+        with several uploads, have it sent.
         """
-        self._hand = batch
+        track = batch.track
+        self._hands[track] = batch
         travellers = self._divert_held(batch)
         if travellers is not batch:
             # What waits in the lanes is in nobody's hand, and all of it has
             # bytes of its own now.
-            self._hand = travellers
+            del self._hands[track]
             self._recycle(batch)
         if travellers is None:
             return
-        response, decisions = self._exchange.send(travellers, timeout)
+        self._hands[track] = travellers
+        uploads = self._uploads
+        if (
+            track is None
+            or uploads is None
+            or not uploads.start(track, travellers, timeout)
+        ):
+            answer = self._exchange.post(travellers, timeout)
+            self._arrive(travellers, answer)
+
+    def collect(self) -> None:
+        """
+        Do what the answers ask that have come meanwhile.
+        """
+        if self._uploads is not None:
+            for batch, response in self._uploads.answers():
+                self._arrive(batch, response)
+
+    def _arrive(self, travellers: Batch, answer: Response) -> None:
+        """
+        Do what an answer asks.
+        """
+        response, decisions = self._exchange.judge(travellers, answer)
         if generation() != self._generation:
             # In a child, which has a copy of this call: in user code that
             # forked, or of a greenlet. The batch is the parent's.
             return
-        if self._hand is not travellers:
+        if self._hands.get(travellers.track) is not travellers:
             # It took so long that somebody closed and dropped it.
             return
         # From here on its events get their ends one by one. Whoever learns
         # of one may log the next, so there is room before.
-        self._hand = None
+        del self._hands[travellers.track]
         measures = self._keeper.keep(
             travellers,
             [self._ask(travellers, one, response) for one in decisions],
@@ -245,7 +310,7 @@ class Trip:
         if self._end is not None:
             # A callback took so long that somebody closed meanwhile.
             self.drop_waiting(self._end)
-        elif not (self._line and self._line[0][1] is travellers):
+        elif not any(again is travellers for _, again in resent):
             self._recycle(travellers)
 
     def drop_waiting(self, response: Response) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from ringamp.buffer import Batch
+from ringamp.buffer.window import Share, Window
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
@@ -43,6 +44,16 @@ class Settled(Protocol):
     def settle(self, start: int, end: int, response: Response) -> None:
         """
         Say what became of the events at the positions [start, end).
+        """
+
+    def open(self, window: Window) -> None:
+        """
+        Expect the ends of a window's events in any order.
+        """
+
+    def settle_share(self, share: Share, response: Response) -> None:
+        """
+        Say what became of all events of a share of an open window.
         """
 
 
@@ -88,8 +99,11 @@ class Verdicts:
         """
         count = len(indexes)
         setattr(self._ends, fate, getattr(self._ends, fate) + count)
-        for start, end in batch.runs(indexes):
-            self._outcomes.settle(start, end, response)
+        if batch.share is not None and count == len(batch):
+            self._outcomes.settle_share(batch.share, response)
+        else:
+            for start, end in batch.runs(indexes):
+                self._outcomes.settle(start, end, response)
         if fate != "delivered":
             log(
                 logging.WARNING if fate == "spooled" else logging.ERROR,

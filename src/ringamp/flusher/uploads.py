@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""
+Several requests at a time: a thread for each track, which sends what it is
+given and knows nothing else.
+
+The thread that flushes gives out batches and takes the answers; policy,
+receipts, counters and callbacks stay with it alone. A track's thread is
+started by its first batch and ends when the flusher closes. It sleeps on a
+lock of its own, so one that has nothing to send never wakes.
+
+What the threads run as is chosen where the flusher's was (threads.py), and
+for the same reasons the copy of a greenlet in a forked child must end at its
+first step.
+"""
+
+from __future__ import annotations
+
+import _thread
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from ringamp.bindings import generation
+from ringamp.buffer import Batch
+from ringamp.flusher.exchange import Exchange
+from ringamp.flusher.threads import Kind, kind_here
+from ringamp.status import Response
+
+
+class Upload:
+    """
+    The thread of one track.
+
+    Args:
+        exchange: How it sends.
+
+        answered: Called with each batch and its answer.
+
+        kind: What it runs as.
+
+    Raises:
+        RuntimeError: No thread can be started.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        answered: Callable[[Batch, Response], None],
+        kind: Kind,
+    ) -> None:
+        self._exchange = exchange
+        self._answered = answered
+        self._generation = generation()
+        self._given: Any = kind.make_locked()
+        self._task: tuple[Batch, float] | None = None
+        kind.start(self._run, ())
+
+    def send(self, batch: Batch, timeout: float) -> None:
+        """
+        Have *batch* sent within *timeout* seconds. The one before must have
+        been answered.
+        """
+        self._task = (batch, timeout)
+        self._given.release()
+
+    def close(self) -> None:
+        """
+        Have the thread end, once it has sent what it is sending.
+        """
+        self._given.release()
+
+    def _run(self) -> None:
+        while True:
+            self._given.acquire()
+            task, self._task = self._task, None
+            if task is None or generation() != self._generation:
+                return
+            batch, timeout = task
+            response = self._exchange.post(batch, timeout)
+            del task
+            if generation() != self._generation:
+                # In a child, which user code has forked: the answer is the
+                # parent's, and this thread must leave everything alone.
+                _thread.exit()
+            self._answered(batch, response)
+            del batch
+
+
+class Uploads:
+    """
+    The uploads of one delivery.
+
+    Args:
+        exchange: How they send; from several threads at a time.
+
+        count: How many; a track each.
+    """
+
+    def __init__(self, exchange: Exchange, count: int) -> None:
+        self._exchange = exchange
+        self.count = count
+        self._notify: Callable[[], None] = _nobody
+        self._uploads: dict[int, Upload] = {}
+        self._sending: set[int] = set()
+        self._answers: deque[tuple[Batch, Response]] = deque()
+
+    def listen(self, notify: Callable[[], None]) -> None:
+        """
+        Have *notify* called, in an upload's thread, whenever an answer has
+        come.
+        """
+        self._notify = notify
+
+    def start(self, track: int, batch: Batch, timeout: float) -> bool:
+        """
+        Have *batch* sent; False where there is no thread for it, as at the
+        interpreter's exit.
+        """
+        upload = self._uploads.get(track)
+        if upload is None:
+            try:
+                upload = Upload(self._exchange, self._note, kind_here())
+            except RuntimeError:
+                return False
+            self._uploads[track] = upload
+        self._sending.add(track)
+        upload.send(batch, timeout)
+        return True
+
+    def is_sending(self, track: int | None) -> bool:
+        """
+        Whether the track has a batch whose answer was not taken.
+        """
+        return track in self._sending
+
+    def answers(self) -> Iterator[tuple[Batch, Response]]:
+        """
+        Take the answers that have come, each with its batch.
+        """
+        with suppress(IndexError):
+            while True:
+                batch, response = self._answers.popleft()
+                if batch.track is not None:
+                    self._sending.discard(batch.track)
+                yield batch, response
+
+    def close(self) -> None:
+        """
+        End the threads; one that is inside a request ends after it.
+        """
+        uploads, self._uploads = self._uploads, {}
+        for upload in uploads.values():
+            upload.close()
+
+    def _note(self, batch: Batch, response: Response) -> None:
+        self._answers.append((batch, response))
+        self._notify()
+
+
+def _nobody() -> None:
+    """
+    What is called before somebody listens.
+    """
