@@ -23,6 +23,9 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+"""Whether this Python is built to run without a GIL."""
+
 SOURCES = [
     "ring.c",
     "recover.c",
@@ -53,6 +56,9 @@ def compile_flags() -> list[str]:
     Say how the C files are compiled.
     """
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
+    if FREE_THREADED:
+        # cffi's command line and its C file define it in two ways.
+        flags += ["-U_CFFI_NO_LIMITED_API", "-D_CFFI_NO_LIMITED_API="]
     if os.environ.get("RINGAMP_WERROR"):
         flags.append("-Werror")
     if os.environ.get("RINGAMP_DEBUG"):
@@ -73,10 +79,11 @@ def sanitizer_flags() -> list[str]:
 def macros() -> list[tuple[str, str | None]]:
     """
     Choose the stable ABI of 3.10, the first that has METH_FASTCALL in it,
-    where there is a stable ABI: not on a free-threaded build.
+    where there is a stable ABI: not on a free-threaded build, whose rings
+    have gates.
     """
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return []
+    if FREE_THREADED:
+        return [("RINGAMP_FREE_THREADED", None)]
     return [("Py_LIMITED_API", "0x030A0000")]
 
 
@@ -91,7 +98,7 @@ ffi.set_source(
     extra_compile_args=compile_flags(),
     extra_link_args=sanitizer_flags(),
     libraries=["pthread"],
-    py_limited_api=bool(macros()),
+    py_limited_api=not FREE_THREADED,
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "gate.h"
 #include "region.h"
 
 /* What a call that gives no position answers. All are odd and negative, so
@@ -36,6 +37,9 @@ struct ra_ring {
     uint64_t claim;
     uint64_t is_checked; /* whether records carry a checksum */
     uint64_t is_dealt;   /* whether records carry their id's bucket */
+#ifdef RINGAMP_FREE_THREADED
+    struct ra_gate gate; /* for hotpath.c */
+#endif
 };
 
 /* Where a reserved record is. */

@@ -152,11 +152,15 @@ class Pushers(NamedTuple):
         begin: Makes the passage of an event through middleware, of the
             event's dict, extra, and what is called with the event and its
             position or code when something is unusual (see passage.c).
+
+        close: Refuses all later pushes, and returns when all earlier ones
+            are committed.
     """
 
     push_event: Callable[[Any], int]
     push_dict: Callable[[bytes, dict[str, Any]], int]
     begin: Callable[..., Any]
+    close: Callable[[], None]
 
 
 def bind(ring: Any, owner: object) -> Pushers:
