@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+//
+// @amplitude/analytics-node: track of the event; its promise is left alone.
+
+'use strict';
+
+const { createInstance } = require('@amplitude/analytics-node');
+
+exports.connect = async (url, options) => {
+  const client = createInstance();
+  const config = { serverUrl: `${url}/2/httpapi`, ...options };
+  await client.init('BENCHMARK', config).promise;
+  return {
+    log: (event) => client.track(event),
+    drain: () => client.flush().promise,
+  };
+};
