@@ -158,17 +158,40 @@ def test_every_cut_is_harmless():
         assert feed([stream[:cut], stream[cut:]]) == (2, 3), cut
 
 
+def test_gzip_may_be_cut_anywhere():
+    """
+    However the bytes of a packed request are spread over reads, it is one
+    request with all its events; the next one may be plain.
+    """
+    packed = gzip.compress(upload(4), mtime=0)
+    head = HEAD % (b"/batch", len(packed))
+    head = head[:-2] + b"Content-Encoding: gzip\r\n\r\n"
+    stream = head + packed + raw(upload(3))
+
+    assert feed([stream[n : n + 1] for n in range(len(stream))]) == (2, 7)
+    for cut in range(1, len(stream)):
+        assert feed([stream[:cut], stream[cut:]]) == (2, 7), cut
+
+
+@pytest.mark.parametrize("coding", ["plain", "gzip"])
 @pytest.mark.parametrize("shift", range(0, 16, 3))
-def test_a_mark_across_two_reads_counts_once(counting, shift):
+def test_a_mark_across_two_reads_counts_once(counting, pool, shift, coding):
     """
     Bodies of many times the buffer, in any position to it, are counted
-    exactly.
+    exactly, packed or not.
     """
     count = 3 * BUFFER_BYTES // 40
     body = b" " * shift + upload(count)
-    (said,) = exchange(counting, [raw(body)], 1)
+    is_packed = coding == "gzip"
+    said = pool.request(
+        "POST",
+        counting.url,
+        body=gzip.compress(body, 1) if is_packed else body,
+        headers={"Content-Encoding": "gzip"} if is_packed else {},
+    ).json()
 
     assert said["events_ingested"] == count
+    assert said["payload_size_bytes"] == len(body)
 
 
 def test_a_head_in_pieces_is_awaited(counting):
@@ -185,12 +208,13 @@ def test_a_head_in_pieces_is_awaited(counting):
 
 def test_what_is_not_plain_takes_the_ordinary_road(counting, pool):
     """
-    gzip, chunks and control endpoints work too, on the same connection.
+    Chunks, packed or not, and control endpoints work too, on the same
+    connection.
     """
     packed = pool.request(
         "POST",
         counting.url,
-        body=gzip.compress(upload(7)),
+        body=iter([gzip.compress(upload(7))]),
         headers={"Content-Encoding": "gzip"},
     )
     chunked = pool.request("POST", counting.url, body=iter([upload(5)]))

@@ -7,15 +7,18 @@ no JSON is read, no ASGI task made, no body put together. The bytes of each
 read are counted where they lie, in one small buffer that stays in the
 processor's cache, and then overwritten by the next.
 
-Only a plain POST with a Content-Length to the two paths is dealt with here.
-Anything else (a control endpoint, gzip, chunks, a fault that waits) is handed
-over, connection and all, to the ordinary protocol of the server, which goes
-on with it.
+Packed bodies are unpacked piece by piece, and no piece is kept either.
+
+Only a POST with a Content-Length to the two paths is dealt with here.
+Anything else (a control endpoint, chunks, a fault that waits) is handed over,
+connection and all, to the ordinary protocol of the server, which goes on with
+it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import Any
 
 from uvicorn.config import Config
@@ -25,7 +28,7 @@ from ringamp.clock import Clock
 from ringamp.collector import bodies
 from ringamp.collector.faults import Faults
 from ringamp.collector.ledger import Ledger
-from ringamp.collector.rules import Answer, Refusal, Request, unpack
+from ringamp.collector.rules import Answer, Request
 from ringamp.collector.settings import BATCH
 from ringamp.collector.wire import CollectorProtocol
 
@@ -44,9 +47,13 @@ BUFFER_BYTES = 256 * 1024
 HEAD_BYTES = 16 * 1024
 """A longer head is left to the full protocol."""
 
+MOST_BYTES = BATCH.max_bytes or 0
+"""What a packed body may become: a megabyte of gzip can hold a gigabyte."""
+
 STARTS = (b"post /2/httpapi http/1.1\r\n", b"post /batch http/1.1\r\n")
 OTHERS = (b"\r\ncontent-encoding:", b"\r\ntransfer-encoding:", b"\r\nexpect:")
 LENGTH = b"\r\ncontent-length:"
+GZIP = b"\r\ncontent-encoding: gzip\r\n"
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\n"
@@ -59,21 +66,58 @@ BODY = (
 )
 
 
+class Packed:
+    """
+    Counts the marks in a body of gzip, and keeps none of it.
+
+    One that would be larger than the batch API takes, is cut short or is no
+    gzip counts as nothing.
+    """
+
+    def __init__(self) -> None:
+        self._unpacker = zlib.decompressobj(wbits=31)
+        self._seam = b""
+        self._events = 0
+        self._size = 0
+        self._is_sound = True
+
+    def feed(self, data: bytes) -> None:
+        """
+        Count what *data* goes on with.
+        """
+        while data and self._is_sound:
+            try:
+                piece = self._unpacker.decompress(data, BUFFER_BYTES)
+            except zlib.error:
+                self._is_sound = False
+                return
+            self._size += len(piece)
+            self._is_sound = (
+                self._size < MOST_BYTES and not self._unpacker.unused_data
+            )
+            piece = self._seam + piece
+            self._events += piece.count(MARK)
+            self._seam = piece[-OVERLAP:]
+            data = self._unpacker.unconsumed_tail
+
+    def total(self) -> tuple[int, int]:
+        """
+        How many events there were, and bytes of JSON.
+        """
+        if self._is_sound and self._unpacker.eof:
+            return self._events, self._size
+        return 0, 0
+
+
 def count_only(request: Request, now: float) -> Answer:
     """
     Answer 200 to *request*, whatever it says.
-
-    A packed one is unpacked up to what the batch API takes, on either path;
-    of a larger one nothing is counted.
     """
-    plain, size = request.body, request.size
+    events, size = request.body.count(MARK), request.size
     if "content-encoding" in request.headers:
-        try:
-            plain = unpack(request, BATCH)
-        except Refusal:
-            plain = b""
-        size = len(plain)
-    events = plain.count(MARK)
+        packed = Packed()
+        packed.feed(request.body)
+        events, size = packed.total()
     body = bodies.taken(events, size, int(now * 1000))
     return Answer(200, body, unread=events)
 
@@ -125,6 +169,7 @@ class CountingProtocol(asyncio.BufferedProtocol):
         self._left = 0
         self._size = 0
         self._events = 0
+        self._packed: Packed | None = None
         self.transport: asyncio.Transport
 
     def connection_made(  # type: ignore[override]
@@ -163,9 +208,9 @@ class CountingProtocol(asyncio.BufferedProtocol):
         if self._left:
             at = min(end, self._held + self._left)
             self._left -= at - self._held
-            self._events += self._buffer.count(MARK, 0, at)
+            seam = self._take(0, self._held, at)
             if self._left:
-                self._hold(max(0, at - OVERLAP), at)
+                self._hold(seam, at)
                 return
             self._answer()
         while at < end:
@@ -174,9 +219,9 @@ class CountingProtocol(asyncio.BufferedProtocol):
                 return
             at = min(end, body + self._left)
             self._left -= at - body
-            self._events = self._buffer.count(MARK, body, at)
+            seam = self._take(body, body, at)
             if self._left:
-                self._hold(max(body, at - OVERLAP), at)
+                self._hold(seam, at)
                 return
             self._answer()
         self._held = 0
@@ -185,6 +230,27 @@ class CountingProtocol(asyncio.BufferedProtocol):
         """
         Close when the peer does.
         """
+
+    def _take(self, before: int, start: int, stop: int) -> int:
+        """
+        Count in a body's bytes [start, stop).
+
+        Args:
+            before: Where the end of the read before lies, for a mark across
+                the seam.
+
+            start: Of what is new.
+
+            stop: Of it.
+
+        Returns:
+            From where on the next read wants to see it again.
+        """
+        if self._packed is not None:
+            self._packed.feed(bytes(self._view[start:stop]))
+            return stop
+        self._events += self._buffer.count(MARK, before, stop)
+        return max(before, stop - OVERLAP)
 
     def _begin(self, at: int, end: int) -> int | None:
         """
@@ -197,6 +263,8 @@ class CountingProtocol(asyncio.BufferedProtocol):
             self._hold(at, end)
             return None
         head = bytes(self._buffer[at : stop + 2]).lower()
+        packed = Packed() if GZIP in head else None
+        head = head.replace(GZIP, b"\r\n")
         _, found, rest = head.partition(LENGTH)
         if (
             stop < 0
@@ -208,6 +276,8 @@ class CountingProtocol(asyncio.BufferedProtocol):
             self._hand_over(bytes(self._buffer[at:end]))
             return None
         self._left = self._size = int(rest.partition(b"\r\n")[0])
+        self._events = 0
+        self._packed = packed
         return stop + 4
 
     def _hold(self, start: int, stop: int) -> None:
@@ -220,9 +290,12 @@ class CountingProtocol(asyncio.BufferedProtocol):
 
     def _answer(self) -> None:
         sink = self._sink
-        sink.ledger.count(self._size, self._events)
+        events, size = self._events, self._size
+        if self._packed is not None:
+            events, size = self._packed.total()
+        sink.ledger.count(self._size, events)
         now = int(sink.clock.wall() * 1000)
-        body = BODY % (self._events, self._size, now)
+        body = BODY % (events, size, now)
         answer = ANSWER % (len(body), body)
         if sink.latency:
             self._loop.call_later(sink.latency, self.transport.write, answer)

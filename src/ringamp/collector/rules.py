@@ -170,7 +170,7 @@ def events_in(request: Request) -> list[Event]:
     Return the events of *request*, [] if they cannot be read.
     """
     try:
-        plain = unpack(request, Limits(max_bytes=None))
+        plain = _unpack(request, Limits(max_bytes=None))
         events = orjson.loads(plain)["events"]
     except (Refusal, ValueError, TypeError, KeyError):
         return []
@@ -187,7 +187,7 @@ def _answer(
         raise Refusal(bodies.refused(400, bodies.INVALID_PATH))
     if request.method != "POST":
         raise Refusal(bodies.refused(405))
-    plain = unpack(request, limits)
+    plain = _unpack(request, limits)
     upload = _parse(plain, request.headers)
     events = _events_of(upload, settings, limits)
     _check_content(plain, settings, len(events))
@@ -196,13 +196,11 @@ def _answer(
     return _take(case, len(plain))
 
 
-def unpack(request: Request, limits: Limits) -> bytes:
+def _unpack(request: Request, limits: Limits) -> bytes:
     """
     Return the JSON of *request*, which stays below the limit of bytes.
 
-    Raises:
-        Refusal: It does not, or is not packed as its head says: by gzip, one
-            member, whole, and nothing behind it.
+    Packed, it is one member of gzip, whole, with nothing behind it.
     """
     if not request.size:
         raise Refusal(bodies.refused(400, bodies.MISSING_BODY))
