@@ -235,7 +235,7 @@ class Batch:
 
     def __repr__(self) -> str:
         return (
-            f"<Batch of {len(self)} events, {len(self.body)} bytes, "
+            f"<Batch of {len(self)} events, about {self.offsets[-1]} bytes, "
             f"attempt {self.attempt}>"
         )
 
