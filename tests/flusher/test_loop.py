@@ -286,7 +286,7 @@ def test_a_flush_during_a_request_is_not_forgotten(make_client, monkeypatch):
     ("owner", "method", "end"),
     [
         (Delivery, "next_batch", Status.SUCCESS),
-        (PolicyExchange, "send", Status.DROPPED),
+        (PolicyExchange, "post", Status.DROPPED),
     ],
 )
 def test_a_defect_of_ours_costs_one_batch_at_most(  # noqa: PLR0917
@@ -295,7 +295,7 @@ def test_a_defect_of_ours_costs_one_batch_at_most(  # noqa: PLR0917
     """
     It is logged as critical, the thread lives on, and the counts agree.
     """
-    monkeypatch.setattr(loop, "GRACE", 0.01)
+    monkeypatch.setattr(loop, "FAULT_PAUSE", 0.01)
     original = getattr(owner, method)
     failures = []
 

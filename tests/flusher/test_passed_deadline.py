@@ -159,16 +159,16 @@ def test_a_defect_while_others_wait_costs_what_was_being_sent(
     in its time, and told once.
     """
     monkeypatch.setattr("ringamp.retry.ordered.HOLD", 0.1)
-    send = PolicyExchange.send
+    post = PolicyExchange.post
     requests = []
 
     def fail_second(self, batch, timeout):
         requests.append(len(batch))
         if len(requests) == 2:
             raise ZeroDivisionError("ours")
-        return send(self, batch, timeout)
+        return post(self, batch, timeout)
 
-    monkeypatch.setattr(PolicyExchange, "send", fail_second)
+    monkeypatch.setattr(PolicyExchange, "post", fail_second)
     client = make_client(Stops(THROTTLED), upload_interval_in_sec=60)
     held = [client.log_event(event(0, "throttled"))]
     client.flush()
