@@ -213,6 +213,23 @@ def post():
         transport.close()
 
 
+@pytest.fixture
+def make_transport():
+    """
+    Make transports that were asked to pack, and close them at the end.
+    """
+    made = []
+
+    def make(url, compression="gzip"):
+        options = Options.build(server_url=url, compression=compression)
+        made.append(HTTPTransport(options))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        transport.close()
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     """
