@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from operator import attrgetter
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -61,6 +61,7 @@ INHERITED = Response(
     "learns the outcome",
 )
 
+_T = TypeVar("_T")
 _Future = concurrent.futures.Future[Response]
 
 
@@ -111,13 +112,13 @@ def _resolve(future: _Future, response: Response) -> None:
         )
 
 
-def _drain(futures: deque[_Future]) -> Iterator[_Future]:
+def _drain(things: deque[_T]) -> Iterator[_T]:
     """
     Take one after the other, also while other threads put some in.
     """
     with contextlib.suppress(IndexError):
         while True:
-            yield futures.popleft()
+            yield things.popleft()
 
 
 _GOOD = (Status.SKIPPED, Status.SUCCESS)
@@ -144,6 +145,7 @@ class Outcomes:
         self._windows: list[Window] = []
         self._settled: deque[Window] = deque()
         self._waiting: dict[int, deque[_Future]] = {}
+        self._asked: deque[int] = deque()
         self._waiting_order: list[int] = []
         self._flushes: list[_Flush] = []
 
@@ -160,7 +162,7 @@ class Outcomes:
             else:
                 self._remember(start, end, response)
                 self._advance(start, end)
-            if self._waiting_order:
+            if self._waiting:
                 done += self._resolve_waiting(start, end, lambda _: response)
             if self._flushes:
                 done += self._resolve_flushes(start, response)
@@ -184,7 +186,7 @@ class Outcomes:
         with self._lock:
             window.settle_share(track, response)
             self._note_settled(window)
-            if self._waiting_order:
+            if self._waiting:
                 done += self._resolve_waiting(
                     window.start, window.end, window.find
                 )
@@ -213,7 +215,8 @@ class Outcomes:
             old = self._settled.popleft()
             at = bisect_right(self._runs, old.start, key=_start) - 1
             if self._runs[at].response is old:
-                self._runs[at : at + 1] = [_Run(*run) for run in old.runs()]
+                plain = [_Run(*run) for run in old.runs()]
+                self._runs = [*self._runs[:at], *plain, *self._runs[at + 1 :]]
 
     def lookup(self, position: int) -> Response | None:
         """
@@ -268,7 +271,7 @@ class Outcomes:
         others = self._waiting.get(position)
         if others is None:
             others = self._waiting.setdefault(position, deque())
-            insort(self._waiting_order, position)
+            self._asked.append(position)
         others.append(future)
         for _, one in zip(range(2), _drain(others), strict=False):
             if not one.cancelled():
@@ -276,15 +279,11 @@ class Outcomes:
         return others
 
     def _find(self, position: int) -> Response | None:
-        at = -1
-        # A list of runs only grows; a shorter one is another list.
+        # This list only grows at its end, if at all.
         runs = self._runs
-        # Until no run was put in between the search and the look.
-        while at != (found := bisect_right(runs, position, key=_start)):
-            at = found
-            run = runs[at - 1] if at else None
-        if run is not None and position < run.end:
-            known = run.response
+        at = bisect_right(runs, position, key=_start)
+        if at and position < runs[at - 1].end:
+            known = runs[at - 1].response
             if isinstance(known, Window):
                 return known.find(position)
             return known
@@ -293,7 +292,14 @@ class Outcomes:
     def _remember(
         self, start: int, end: int, response: Response | Window
     ) -> None:
-        insort(self._runs, _Run(start, end, response), key=_start)
+        run = _Run(start, end, response)
+        if not self._runs or self._runs[-1].start < start:
+            self._runs.append(run)
+        else:
+            # Another list: whoever searches this one, without a GIL at the
+            # very moment, must not find it half-way.
+            at = bisect_right(self._runs, start, key=_start)
+            self._runs = [*self._runs[:at], run, *self._runs[at:]]
         if len(self._runs) > 2 * RUNS_IN_FULL:
             self._join_old_runs()
 
@@ -333,20 +339,16 @@ class Outcomes:
     ) -> list[tuple[_Future, Response]]:
         done: list[tuple[_Future, Response]] = []
         order = self._waiting_order
-        after = start
-        # Who asks may put positions in meanwhile, which moves the others up.
-        while (at := bisect_left(order, after)) < len(order):
-            position = order[at]
-            if position >= end:
-                break
-            if position < after:
+        for position in _drain(self._asked):
+            insort(order, position)
+        at = bisect_left(order, start)
+        while at < len(order) and order[at] < end:
+            outcome = outcome_of(order[at])
+            if outcome is None:
+                at += 1
                 continue
-            after = position + 1
-            outcome = outcome_of(position)
-            if outcome is not None:
-                order.remove(position)
-                futures = self._waiting.pop(position, deque())
-                done += [(future, outcome) for future in _drain(futures)]
+            futures = self._waiting.pop(order.pop(at), deque())
+            done += [(future, outcome) for future in _drain(futures)]
         return done
 
     def _resolve_flushes(
