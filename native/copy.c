@@ -3,8 +3,9 @@
  * The copy of an event that middleware may change: its dicts and lists are
  * new, everything else is shared.
  *
- * The copies hold what they look at: an allocation may run the garbage
- * collector, its finalizers are Python code, and that may change the event.
+ * Each is copied in one step and then looked through, not the event's own:
+ * other threads may change that where there is no GIL, and with one an
+ * allocation may run the garbage collector, whose finalizers are Python code.
  */
 #include "hotpath.h"
 
@@ -33,19 +34,19 @@ is_container(PyObject *value)
 static PyObject *
 copy_list(PyObject *list, int depth)
 {
-    Py_ssize_t length = PyList_Size(list), i;
-    PyObject *copy = PyList_New(length);
+    PyObject *copy = PyList_GetSlice(list, 0, PY_SSIZE_T_MAX);
+    Py_ssize_t i;
 
-    for (i = 0; copy != NULL && i < length; i++) {
-        PyObject *value = PyList_GetItem(list, i);
-        PyObject *item = NULL;
+    for (i = 0; copy != NULL && i < PyList_Size(copy); i++) {
+        PyObject *value = PyList_GetItem(copy, i);
+        PyObject *inner;
 
-        if (value != NULL) {
-            Py_INCREF(value);
-            item = copy_value(value, depth);
-            Py_DECREF(value);
-        }
-        if (item == NULL || PyList_SetItem(copy, i, item) < 0)
+        if (!is_container(value))
+            continue;
+        Py_INCREF(value);
+        inner = copy_value(value, depth);
+        Py_DECREF(value);
+        if (inner == NULL || PyList_SetItem(copy, i, inner) < 0)
             Py_CLEAR(copy);
     }
     return copy;
@@ -60,7 +61,7 @@ copy_dict(PyObject *dict, int depth)
 
     /* Only values that are containers are set anew, and under keys that are
        there, so the copy does not change its shape under PyDict_Next. */
-    while (copy != NULL && PyDict_Next(dict, &at, &key, &value)) {
+    while (copy != NULL && PyDict_Next(copy, &at, &key, &value)) {
         PyObject *inner;
         int failed;
 
