@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json"}
         if coding is not None:
             headers["Content-Encoding"] = coding
-        behind = HTTPConnection("127.0.0.1", proxy.port_behind, timeout=10)
+        behind = HTTPConnection("127.0.0.1", proxy.collector.port, timeout=10)
         with contextlib.closing(behind):
             behind.request("POST", self.path, body, headers)
             answer = behind.getresponse()
@@ -75,11 +75,13 @@ class Proxy:
         gate: Packed bodies are refused when so many have come (a Barrier).
 
     Attributes:
+        collector: The one behind it.
+
         seen: The coding and the bytes of each body, as read off the socket.
     """
 
     def __init__(self, collector, refusal=400, gate=None):
-        self.port_behind = collector.port
+        self.collector = collector
         self.refusal = refusal
         self.gate = gate
         self.lock = threading.Lock()

@@ -10,6 +10,7 @@ import asyncio
 import logging
 
 import pytest
+from proxies import Proxy
 from traffic import (
     PATIENCE,
     SUCCESS,
@@ -200,3 +201,28 @@ def test_a_throttled_users_events_keep_their_order(
 
     assert set(outcomes(receipts)) == {SUCCESS}
     assert numbers(collector, "user-1") == list(range(9))
+
+
+def test_gzip_is_given_up_where_a_proxy_cannot_read_it(collector, make_client):
+    """
+    Amplitude-TypeScript 1552 asks for gzip, Amplitude-Swift 370 had every
+    event refused by a proxy because of it. It is packed where asked, and
+    sent in plain where that is refused, by the same request.
+    """
+    proxy = Proxy(collector, refusal=400)
+    try:
+        clients = [
+            make_client(server_url=url, compression="gzip")
+            for url in (collector.url, proxy.url)
+        ]
+        receipts = [log_all(client, numbered(100)) for client in clients]
+        ends = {end for one in receipts for end in outcomes(one)}
+        saved = [client.stats().bytes_saved > 0 for client in clients]
+    finally:
+        proxy.stop()
+
+    assert ends == {SUCCESS}
+    assert sorted(numbers(collector)) == sorted([*range(100)] * 2)
+    assert saved == [True, False]
+    assert proxy.codings[0] == "gzip"
+    assert set(proxy.codings[1:]) == {None}

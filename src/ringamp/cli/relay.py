@@ -98,6 +98,10 @@ def relay(
         int,
         typer.Option(help="What backlog and dead letters may take."),
     ] = 2**30,
+    compression: Annotated[
+        str | None,
+        typer.Option(help="gzip: pack request bodies.", show_default=False),
+    ] = None,
 ) -> None:
     """
     Send what workers with delivery="relay" have logged, and what processes
@@ -117,6 +121,7 @@ def relay(
         use_batch=batch,
         request_timeout_millis=request_timeout_millis,
         max_spool_bytes=max_spool_bytes,
+        compression=compression,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop(drain_seconds))
