@@ -32,7 +32,7 @@ from benchmarks.peers.results import (
     bars_of,
     markdown_of,
     rows_of,
-    table_of,
+    tables_of,
 )
 from benchmarks.peers.runs import Sample, Variant, measure
 from benchmarks.peers.sink_process import capacity
@@ -137,7 +137,10 @@ def install_all(
 
 
 def measure_all(
-    variants: Sequence[Variant], events: int, rounds: int
+    variants: Sequence[Variant],
+    events: int,
+    rounds: int,
+    failures: list[str],
 ) -> dict[Variant, list[Sample]]:
     """
     Measure all in turns, in another order each round.
@@ -150,7 +153,12 @@ def measure_all(
         shuffle(order)
         for variant in order:
             began = monotonic()
-            sample = measure(variant, event, events)
+            try:
+                sample = measure(variant, event, events)
+            except RuntimeError as error:
+                failures.append(f"round {number + 1} of {rounds}: {error}")
+                progress(failures[-1])
+                continue
             series[variant].append(sample)
             progress(
                 f"round {number + 1} of {rounds}: {variant.title}: "
@@ -158,7 +166,8 @@ def measure_all(
                 f"{1 / sample.seconds:,.0f} events/s "
                 f"({monotonic() - began:.0f} s)"
             )
-    return series
+    # One that never ended a round has no figures, and no ratio to ours.
+    return {variant: found for variant, found in series.items() if found}
 
 
 def try_all(
@@ -207,7 +216,15 @@ def show(console: Console, series: Series, rows: list[Row]) -> None:
             f"{row.events:,} events{' ' if options else ''}{options}",
             highlight=False,
         )
-    console.print(table_of(rows))
+    print_tables(console, rows)
+
+
+def print_tables(console: Console, rows: list[Row]) -> None:
+    """
+    Print what it costs and what arrives.
+    """
+    for table in tables_of(rows):
+        console.print(table)
 
 
 def main(
@@ -229,7 +246,7 @@ def main(
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if read is not None:
         rows = msgspec.json.decode(read.read_bytes(), type=Saved).peers
-        console.print(table_of(rows))
+        print_tables(console, rows)
         finish(rows, plot_to, markdown=markdown)
         return
     chosen = chosen_peers(peers)
@@ -244,15 +261,19 @@ def main(
             highlight=False,
         )
     variants = install_all(chosen, work or installs.cache_folder(), python)
-    series = measure_all(variants, events, rounds)
+    failures: list[str] = []
+    series = measure_all(variants, events, rounds, failures)
     rows = rows_of(series, try_all(variants, fates), events)
     report.gather(bars_of(series))
     report.show()
     show(console, series, rows)
+    for failure in failures:
+        console.print(f"no figures: {failure}", markup=False)
     if json is not None:
         saved = {
             **report.as_builtins(),
             "sink": {str(size): total for size, (_, total) in limits.items()},
+            "failures": failures,
             "peers": rows,
         }
         text = msgspec.json.format(msgspec.json.encode(saved), indent=2)

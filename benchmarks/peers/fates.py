@@ -46,7 +46,8 @@ class Trial(NamedTuple):
 
 
 TRIALS = {
-    "exit": Trial("exit without flush", 1000),
+    # No multiple of any batch: what waits for a full one is seen.
+    "exit": Trial("exit without flush", 1010),
     "kill": Trial("SIGKILL after 1000 calls", 1000),
     # A warm parent, its undrained events, four children, the parent again.
     "fork": Trial("fork, 4 children", 700, in_node=False),
@@ -148,11 +149,11 @@ def worst(fates: Iterable[Fate]) -> Fate:
 
 def words(fate: Fate | None) -> str:
     """
-    A fate, short enough for a table.
+    A fate, short enough for a table whose head has what was logged.
     """
     if fate is None:
         return "n/a"
-    text = f"{fate.received:,} of {fate.expected:,}"
+    text = f"{fate.received:,}"
     for count, word in (
         (fate.doubled, "doubled"),
         (fate.repeated, "repeated"),

@@ -23,7 +23,7 @@ from benchmarks.peers.catalogue import (
 )
 from benchmarks.peers.fates import TRIALS, Fate, words
 from benchmarks.peers.runs import Sample, Variant
-from benchmarks.report import Figure, shown
+from benchmarks.report import Figure
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,125 +122,115 @@ def rows_of(
 
 def bars_of(series: Series) -> Iterator[Figure]:
     """
-    Hold each peer in its best setting against ringamp in the same one.
+    Hold each peer against ringamp in the same setting.
     """
-    for name, peer in BY_NAME.items():
-        pairs = [
-            (variant, ours)
-            for variant in series
-            if variant.installed.peer.name == name
-            and (ours := ours_for(series, variant.setting))
-        ]
-        if name == OURS or not pairs:
+    for variant in series:
+        peer = variant.installed.peer
+        ours = ours_for(series, variant.setting)
+        if peer.name == OURS or ours is None:
             continue
-        yield best(
-            [
-                compare(series, pair, "cpu", f"cpu_{name}", peer.cpu_bar)
-                for pair in pairs
-            ]
-        )
+        yield compare(series, (variant, ours), "cpu", peer.cpu_bar)
         if peer.rate_bar is not None:
-            yield best(
-                [
-                    compare(
-                        series, pair, "seconds", f"rate_{name}", peer.rate_bar
-                    )
-                    for pair in pairs
-                ]
-            )
+            yield compare(series, (variant, ours), "seconds", peer.rate_bar)
 
 
 def compare(
     series: Series,
     pair: tuple[Variant, Variant],
     name: str,
-    key: str,
     bar: float | None,
 ) -> Figure:
     """
     One setting of a peer against ours, round by round.
     """
     theirs, ours = pair
+    # A round that failed has no figures, so one of them may be shorter.
+    count = min(len(series[theirs]), len(series[ours]))
     what = "CPU of a delivered event" if name == "cpu" else "time of the same"
     return ratio(
-        key,
-        f"{theirs.title} / ringamp {ours.setting}, {what}",
-        [getattr(one, name) for one in series[theirs]],
-        [getattr(one, name) for one in series[ours]],
+        f"{name} {theirs.title}",
+        f"{theirs.title} / ringamp, {what}",
+        [getattr(one, name) for one in series[theirs][:count]],
+        [getattr(one, name) for one in series[ours][:count]],
         bar=bar,
         wants_more=True,
     )
-
-
-def best(figures: Sequence[Figure]) -> Figure:
-    """
-    The one that speaks most for the peer.
-    """
-    return min(figures, key=lambda figure: figure.value)
 
 
 def against(row: Row) -> str:
     """
     CPU with its ratio.
     """
-    text = f"{row.cpu:,.2f}" if row.cpu < 100 else f"{row.cpu:,.0f}"
+    text = digits(row.cpu)
     if row.cpu_ratio is None or row.peer == OURS:
         return text
-    return f"{text} ({shown(row.cpu_ratio)} x)"
+    return f"{text} ({digits(row.cpu_ratio)} x)"
 
 
-def cells_of(row: Row) -> list[str]:
+COSTS = (
+    "call, us: p50 / p99 / p99.9",
+    "CPU of a delivered event, us",
+    "delivered events/s",
+    "peak MiB over idle",
+)
+FATES = tuple(
+    f"{trial.title}, of {trial.events:,}" for trial in TRIALS.values()
+)
+
+
+def name_of(row: Row) -> list[str]:
     """
-    A row's words.
+    Who it is.
+    """
+    return [f"{row.peer} {row.version}", row.setting]
+
+
+def costs_of(row: Row) -> list[str]:
+    """
+    What it costs.
     """
     lost = f", {row.lost:,} lost" if row.lost else ""
     return [
-        f"{row.peer} {row.version}",
-        row.setting,
-        f"{shown(row.p50)} / {shown(row.p99)} / {shown(row.p999)}",
+        " / ".join(map(digits, (row.p50, row.p99, row.p999))),
         against(row),
         f"{row.rate:,.0f}{lost}",
         f"{row.memory:.0f}",
-        *(words(row.fates.get(name)) for name in TRIALS if row.fates),
     ]
 
 
-def heads_of(rows: Sequence[Row]) -> list[str]:
+def fates_of(row: Row) -> list[str]:
     """
-    The columns' names.
+    What arrives.
     """
-    heads = [
-        "SDK",
-        "setting",
-        "call, us: p50 / p99 / p99.9",
-        "CPU of a delivered event, us",
-        "delivered events/s",
-        "peak MiB over idle",
-    ]
-    if any(row.fates for row in rows):
-        heads += [trial.title for trial in TRIALS.values()]
-    return heads
+    return [words(row.fates.get(name)) for name in TRIALS]
 
 
-def table_of(rows: Sequence[Row]) -> Table:
+def digits(value: float) -> str:
     """
-    The table for a terminal.
+    Two digits that mean something, or all before the point.
     """
-    table = Table(title="Side by side")
-    for head in heads_of(rows):
-        table.add_column(head, overflow="fold")
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+
+
+def tables_of(rows: Sequence[Row]) -> list[Table]:
+    """
+    The tables for a terminal: what it costs, and what arrives.
+    """
+    costs = Table("SDK", "setting", *COSTS, title="What it costs")
+    fates = Table("SDK", "setting", *FATES, title="What arrives")
     for row in rows:
-        table.add_row(*cells_of(row))
-    return table
+        costs.add_row(*name_of(row), *costs_of(row))
+        fates.add_row(*name_of(row), *fates_of(row))
+    return [costs, fates] if any(row.fates for row in rows) else [costs]
 
 
 def markdown_of(rows: Sequence[Row]) -> str:
     """
     The table for a document.
     """
-    heads = heads_of(rows)
-    lines = [heads, ["---"] * 2 + ["--:"] * 4 + ["---"] * (len(heads) - 6)]
-    lines += [cells_of(row) for row in rows]
+    lines = [["SDK", "setting", *COSTS, *FATES]]
+    lines.append(["---"] * 2 + ["--:"] * (len(COSTS) + len(FATES)))
+    lines += [name_of(row) + costs_of(row) + fates_of(row) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

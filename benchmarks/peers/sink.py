@@ -119,12 +119,23 @@ class Sink:
         self.count += count
         self.last = monotonic_ns()
         if self.keeps_ledger:
-            for event in events_in(body):
-                serial, id_ = identity(event)
-                self.ledger.setdefault(serial, []).append(id_)
-        for count, transport in self._waiting[:]:
-            if self.count >= count:
-                self.tell(count, transport)
+            self.enter(body)
+        for wanted, transport in self._waiting[:]:
+            if self.count >= wanted:
+                self.tell(wanted, transport)
+
+    def enter(self, body: bytes) -> None:
+        """
+        Write the events of *body* into the ledger.
+        """
+        try:
+            events = [*events_in(body)]
+        except (ValueError, KeyError):
+            # Two processes on one connection: a peer that was forked.
+            return
+        for event in events:
+            serial, id_ = identity(event)
+            self.ledger.setdefault(serial, []).append(id_)
 
     def await_count(
         self, count: int, seconds: float, transport: asyncio.Transport
