@@ -82,16 +82,26 @@ def test_so_many_are_under_way_and_an_id_is_in_one_of_them(
     """
     As many as were asked for, each id in one at a time, and no more threads.
     """
-    transport = Counting()
-    client = make_client(transport_class=transport, concurrent_uploads=uploads)
+    together = threading.Barrier(uploads, timeout=10)
 
-    receipts = log_all(client, event, 600, users=200)
+    class Meets(Counting):
+        def send_payload(self, payload):
+            together.wait()
+            return super().send_payload(payload)
+
+    transport = Meets()
+    client = make_client(
+        transport_class=transport,
+        concurrent_uploads=uploads,
+        upload_interval_in_sec=60,
+    )
+    receipts = log_all(client, event, 1200, users=600)
+    client.flush()
 
     assert {one.result(10).status for one in receipts} == {Status.SUCCESS}
     assert transport.most == uploads
     assert not any(transport.clashes)
-    # And the one that flushes, which sends what belongs to no track.
-    assert len(transport.threads) <= uploads + 1
+    assert len(transport.threads) == uploads
 
 
 def test_one_upload_stays_one(make_client, event):
@@ -125,7 +135,6 @@ FAULTS = [
     Fault(delay=0.05),
     Fault(users=("user-003", "user-017")),
     Fault(users=("user-005",)),
-    Fault(status=413),
     Fault(status=408),
 ]
 
@@ -170,6 +179,22 @@ def test_faults_change_neither_order_nor_number(
     assert (stats.logged, stats.delivered) == (len(receipts),) * 2
     assert stats.buffer_used == stats.held == 0
     assert len(collector.ledger.insert_ids()) == len(receipts)
+    assert out_of_order(collector) == []
+
+
+def test_what_is_too_large_is_halved_on_its_track(
+    make_client, event, collector
+):
+    """
+    A 413 for the batch of each track: both halves arrive, in order.
+    """
+    collector.faults.add(Fault(status=413), times=4)
+    client = make_client(concurrent_uploads=4, upload_interval_in_sec=60)
+    receipts = log_all(client, event, 2000, users=200)
+
+    assert client.flush().result(10).status is Status.SUCCESS
+    assert {one.response.status for one in receipts} == {Status.SUCCESS}
+    assert len(collector.ledger.insert_ids()) == 2000
     assert out_of_order(collector) == []
 
 
