@@ -6,6 +6,7 @@ The picture: what a delivered event costs, and how many a second there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -76,5 +77,7 @@ def draw_panel(axis: Any, rows: Sequence[Row], name: str, form: str) -> None:
         bars, [form.format(value) for value in values], padding=3, fontsize=9
     )
     axis.set_xscale("log")
-    axis.set_xlim(right=max(values) * ROOM)
+    # A whole decade at the left: the shortest bar is to be seen.
+    least = 10 ** floor(log10(min(values)))
+    axis.set_xlim(least / 2, max(values) * ROOM)
     axis.spines[["top", "right"]].set_visible(False)

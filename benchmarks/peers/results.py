@@ -15,7 +15,6 @@ from rich.table import Table
 from benchmarks.harness import MICRO, ratio
 from benchmarks.memory import MIB
 from benchmarks.peers.catalogue import (
-    BY_NAME,
     DEFAULT,
     OURS,
     SPOOL,
