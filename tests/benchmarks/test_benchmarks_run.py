@@ -46,6 +46,17 @@ OUTAGE = {
     "backlog_memory": 17,
     "backlog_drain": 0.5,
 }
+COMPRESSION = {
+    "pack_isal_one_kind": 0.5,
+    "pack_isal_mixed": None,
+    "pack_zlib_one_kind": None,
+    "pack_zlib_mixed": None,
+    "gzip_bytes": 0.15,
+    "gzip_cpu_http": 1,
+    "gzip_throughput_http": None,
+    "gzip_cpu_tls": 1,
+    "gzip_throughput_tls": None,
+}
 QUESTIONS = {
     "calls": (CALLS, "--rounds=1 --threads=2"),
     "latency": (LATENCY, "--rounds=1 --events=300"),
@@ -56,6 +67,7 @@ QUESTIONS = {
         OUTAGE,
         "--rounds=1 --events=5000 --seconds=2 --rate=3000 --buffer=1",
     ),
+    "compression": (COMPRESSION, "--rounds=1 --events=5000"),
     "throughput": (
         {**WORKERS, **CALLS, **LATENCY, **DELIVERY, **MEMORY},
         "--rounds=1 --threads=2 --events=300 --outage-events=999",
