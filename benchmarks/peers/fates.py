@@ -21,6 +21,9 @@ RATE = 200
 
 OUTAGE = 5
 
+PATIENCE = 15
+"""Seconds after the end of an outage in which events may still arrive."""
+
 NEXT = "n-"
 """What the serial numbers of the process after a killed one begin with."""
 
@@ -112,6 +115,7 @@ def try_out(variant: Variant, name: str, event: dict[str, Any]) -> Fate | None:
         "events": trial.events,
         "rate": RATE,
         "outage": OUTAGE,
+        "patience": PATIENCE,
     }
     with (
         running_sink(keeps_ledger=True) as sink,

@@ -27,6 +27,9 @@ from benchmarks.peers.sink_process import running_sink
 LIMIT = 120
 """Seconds a child may take."""
 
+ARRIVAL = 30
+"""Seconds the sink is asked to wait for the last events of a round."""
+
 CALLS = 20_000
 """Calls that are timed one by one, at most."""
 
@@ -181,6 +184,7 @@ def measure_one(
                 "options": options,
                 "events": events,
                 "block": BLOCK,
+                "arrival": ARRIVAL,
                 "chunk": variant.chosen.chunk,
             },
         )

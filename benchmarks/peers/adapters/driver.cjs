@@ -85,18 +85,18 @@ const TASKS = {
   },
 
   async delivery(peer, order) {
-    const { event, events, chunk } = order;
+    const { event, events, chunk, arrival } = order;
     await logInChunks(peer, event, 1, 1);
-    let before = (await arrivals(order, 1, ARRIVAL_SECONDS)).count;
+    let before = (await arrivals(order, 1, arrival)).count;
     const idle = resident('VmRSS');
     resetPeak();
     const warm = Math.max(1, Math.floor(events / 4));
     await logInChunks(peer, event, warm, chunk);
-    before = (await arrivals(order, before + warm, ARRIVAL_SECONDS)).count;
+    before = (await arrivals(order, before + warm, arrival)).count;
     const usage = process.cpuUsage();
     const began = process.hrtime.bigint();
     await logInChunks(peer, event, events, chunk);
-    const seen = await arrivals(order, before + events, ARRIVAL_SECONDS);
+    const seen = await arrivals(order, before + events, arrival);
     const { user, system } = process.cpuUsage(usage);
     return {
       logged: events,
@@ -132,7 +132,7 @@ const TASKS = {
     }
     await sleep(began + (outage + 2) * 1000 - performance.now());
     await Promise.race([peer.drain(), sleep(ARRIVAL_SECONDS * 1000)]);
-    await arrivals(order, events, 15);
+    await arrivals(order, events, order.patience);
     return { raised, hung: 0 };
   },
 };

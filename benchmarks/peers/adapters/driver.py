@@ -137,17 +137,18 @@ def deliver(order: Order) -> dict[str, Any]:
     peer = connect(order, order["url"])
     call = peer.prepare(order["event"])
     events, chunk = order["events"], order["chunk"]
+    patience = order["arrival"]
     log_in_chunks(peer, call, 1, 1)
-    before = arrivals(order, 1, ARRIVAL_SECONDS)["count"]
+    before = arrivals(order, 1, patience)["count"]
     gc.collect()
     idle = resident("VmRSS")
     reset_peak()
     warm = max(1, events // 4)
     log_in_chunks(peer, call, warm, chunk)
-    before = arrivals(order, before + warm, ARRIVAL_SECONDS)["count"]
+    before = arrivals(order, before + warm, patience)["count"]
     cpu, began = process_time(), monotonic_ns()
     log_in_chunks(peer, call, events, chunk)
-    seen = arrivals(order, before + events, ARRIVAL_SECONDS)
+    seen = arrivals(order, before + events, patience)
     cpu = process_time() - cpu
     return {
         "logged": events,
@@ -275,7 +276,7 @@ def endure(order: Order) -> dict[str, Any]:
     drain = Thread(target=peer.drain, daemon=True)
     drain.start()
     drain.join(ARRIVAL_SECONDS)
-    arrivals(order, events, 15)
+    arrivals(order, events, order["patience"])
     return {"raised": raised, "hung": int(drain.is_alive())}
 
 
