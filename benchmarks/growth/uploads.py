@@ -28,6 +28,8 @@ BATCH = 2000
 """Events of a full request."""
 
 USERS = 5000
+FEW = 4
+"""Requests of each upload in a block at least."""
 BAR = 6.0
 BAR_LATENCY, BAR_UPLOADS = 100, 8
 
@@ -41,7 +43,9 @@ class Scale(msgspec.Struct, frozen=True):
 
         uploads: The option concurrent_uploads.
 
-        requests: Of each upload in a block.
+        requests: Of each upload in a block at most.
+
+        millis: After which a block has had enough of them.
 
         rounds: Repeats.
     """
@@ -49,11 +53,19 @@ class Scale(msgspec.Struct, frozen=True):
     latencies: tuple[int, ...]
     uploads: tuple[int, ...]
     requests: int
+    millis: int
     rounds: int
 
+    def requests_at(self, latency: int) -> int:
+        """
+        How many requests each upload makes in a block.
+        """
+        enough = self.millis // max(latency, 1)
+        return max(FEW, min(self.requests, enough))
 
-FULL = Scale((0, 10, 50, 100, 200, 500), (1, 2, 4, 8), 15, 3)
-QUICK = Scale((0, 20), (1, 2), 2, 1)
+
+FULL = Scale((0, 10, 50, 100, 200, 500), (1, 2, 4, 8), 20, 2000, 3)
+QUICK = Scale((0, 20), (1, 2), 4, 80, 1)
 
 
 def measure(scale: Scale) -> Growth:
@@ -80,7 +92,11 @@ def measure(scale: Scale) -> Growth:
             found = in_turns(
                 {
                     uploads: partial(
-                        speed, client, events, uploads, scale.requests
+                        speed,
+                        client,
+                        events,
+                        uploads,
+                        scale.requests_at(latency),
                     )
                     for uploads, client in clients.items()
                 },
