@@ -36,8 +36,11 @@ SOURCES = [
     "generation.c",
     "lease.c",
     "hotpath.c",
+    "fields.c",
     "copy.c",
+    "entrance.c",
     "passage.c",
+    "structs.c",
 ]
 
 PREAMBLE = """

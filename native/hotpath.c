@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The builtins of the hot path: Python objects in, a position or a code out.
- * With copy.c and passage.c the only C code that knows Python.
+ * With fields.c, structs.c, entrance.c, passage.c and copy.c the only C code
+ * that knows Python.
  *
  * They are METH_FASTCALL functions and not cffi calls because cffi's wrappers
  * release the GIL around every call: beside one CPU-bound thread a push then
@@ -9,17 +10,15 @@
  * of a push costs nobody anything.
  *
  * House law in here: no waiting, no GIL release (but in close()), and no call
- * of anything written in Python; the one call out is push_event's, of the encoder, which
- * is C as well and takes as long as the event is large. The look-ups are by
- * exact strings in a dictionary that the encoder has accepted, whose keys are
- * strings.
+ * of anything written in Python; the one call out is of the encoder, which is
+ * C as well and takes as long as the event is large.
  */
 #include "hotpath.h"
 
 #include <time.h>
 
+#include "fields.h"
 #include "generation.h"
-#include "idcheck.h"
 #include "ring.h"
 #include "without_gil.h"
 
@@ -29,76 +28,17 @@
 #define EXPORTED __attribute__((visibility("default")))
 #endif
 
-/* What is wrong with one id; 0 is nothing. */
-enum {
-    RA_ID_FINE = 0,
-    RA_ID_ABSENT = 1,
-    RA_ID_NO_STRING = 2,
-    RA_ID_SHORT = 3,
-    RA_ID_REFUSED = 4,
-};
-
-enum { TYPE, USER, DEVICE, TIME, INSERT, LIBRARY, FIELD_COUNT };
-
-static const char *const field_names[FIELD_COUNT] = {
-    "event_type", "user_id", "device_id", "time", "insert_id", "library",
-};
-static PyObject *field_keys[FIELD_COUNT];
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* encoder(event, None, encoder_option) gives bytes. */
 static PyObject *encoder;
 static PyObject *encoder_option;
 
-static int
-id_fault(PyObject *id, uint64_t min_length, int is_device)
-{
-    char text[RA_REFUSED_MAX];
-    Py_ssize_t length, i;
-
-    if (id == NULL || id == Py_None)
-        return RA_ID_ABSENT;
-    if (!PyUnicode_Check(id))
-        return RA_ID_NO_STRING;
-    length = PyUnicode_GetLength(id);
-    if (length == 0)
-        return RA_ID_ABSENT;
-    if ((uint64_t)length < min_length)
-        return RA_ID_SHORT;
-    if (!ra_id_may_be_refused((size_t)length, PyUnicode_ReadChar(id, 0)))
-        return RA_ID_FINE;
-    for (i = 0; i < length; i++) {
-        Py_UCS4 character = PyUnicode_ReadChar(id, i);
-
-        if (character >= 0x80)
-            return RA_ID_FINE;
-        text[i] = (char)character;
-    }
-    return ra_id_is_refused(text, (size_t)length, is_device) ? RA_ID_REFUSED
-                                                             : RA_ID_FINE;
-}
-
-static int
-is_space(Py_UCS4 character)
-{
-    return character == ' ' || (character >= '\t' && character <= '\r');
-}
-
-/*
- * A name made of white space alone is refused like an empty one.
- */
-static int
-is_event_type(PyObject *type)
-{
-    Py_ssize_t length, i;
-
-    if (type == NULL || !PyUnicode_Check(type))
-        return 0;
-    length = PyUnicode_GetLength(type);
-    for (i = 0; i < length; i++)
-        if (!is_space(PyUnicode_ReadChar(type, i)))
-            return 1;
-    return 0;
-}
+/* What the encoder is made of, if it is a builtin of the usual kind: calling
+   that costs less than calling the object. */
+typedef PyObject *(*fast_builtin)(PyObject *, PyObject *const *, Py_ssize_t,
+                                  PyObject *);
+static fast_builtin encoder_function;
 
 static uint64_t
 now_ms(void)
@@ -110,83 +50,33 @@ now_ms(void)
 }
 
 /*
- * The bucket of an id, as it stands in a record's flags. An id is a string,
- * which keeps its hash, so this cannot fail.
+ * Push what the encoder made of `event`.
  */
-static int
-bucket_of(PyObject *id)
+static int64_t
+push(struct ra_ring *ring, PyObject *payload, PyObject *event)
 {
-    uint64_t mixed =
-        (uint64_t)PyObject_Hash(id) * UINT64_C(0x9E3779B97F4A7C15);
+    char *bytes;
+    Py_ssize_t length;
+    int flags;
 
-    return (int)(mixed >> 59) << RA_BUCKET_SHIFT;
-}
-
-/*
- * What the fields say: the flags of what the event lacks, or a code. A field
- * that is NULL is not in the payload. One that is there but None, or a time
- * that is no int, needs the careful road.
- */
-static int
-inspect(const struct ra_ring *ring, PyObject *const *fields)
-{
-    int user, device, flags = 0;
-
-    if (!is_event_type(fields[TYPE]))
-        return RA_NO_EVENT_TYPE;
-
-    user = id_fault(fields[USER], ring->min_id_length, 0);
-    device = id_fault(fields[DEVICE], ring->min_id_length, 1);
-    if (user > RA_ID_ABSENT || device > RA_ID_ABSENT)
-        return RA_BAD_ID;
-    if (user == RA_ID_ABSENT && device == RA_ID_ABSENT)
-        return RA_NO_ID;
-    if (ring->is_dealt)
-        flags = bucket_of(fields[user == RA_ID_FINE ? USER : DEVICE]);
-
-    if (fields[TIME] == NULL)
-        flags |= RA_LACKS_TIME;
-    else if (!PyLong_CheckExact(fields[TIME]))
+    if (PyBytes_AsStringAndSize(payload, &bytes, &length) < 0)
+        return RA_RAISED;
+    if (ring->generation != ra_generation())
+        return RA_FORKED;
+    /* The shortest object with a key, {"":0}; splice.c counts on the {" */
+    if (length < 6 || bytes[0] != '{' || bytes[1] != '"')
         return RA_UNCLEAN;
-    if (fields[INSERT] == NULL)
-        flags |= RA_LACKS_INSERT_ID;
-    else if (!PyUnicode_CheckExact(fields[INSERT]))
-        return RA_UNCLEAN;
-    if (fields[LIBRARY] == NULL)
-        flags |= RA_LACKS_LIBRARY;
-    else if (!PyUnicode_CheckExact(fields[LIBRARY]))
-        return RA_UNCLEAN;
-    return flags;
+    flags = ra_look_at(ring, event);
+    if (flags < 0)
+        return flags;
+    return ra_push_open(ring, bytes, (uint64_t)length, (unsigned)flags,
+                        now_ms(), RA_FORKED);
 }
 
 static PyObject *
-push(PyObject *self, PyObject *payload, PyObject *event)
+as_answer(int64_t at)
 {
-    struct ra_ring *ring = PyCapsule_GetPointer(self, NULL);
-    PyObject *fields[FIELD_COUNT];
-    char *bytes;
-    Py_ssize_t length;
-    int i, flags;
-
-    if (ring == NULL || PyBytes_AsStringAndSize(payload, &bytes, &length) < 0)
-        return NULL;
-    if (ring->generation != ra_generation())
-        return PyLong_FromLong(RA_FORKED);
-    /* The shortest object with a key, {"":0}; splice.c counts on the {" */
-    if (length < 6 || bytes[0] != '{' || bytes[1] != '"')
-        return PyLong_FromLong(RA_UNCLEAN);
-    for (i = 0; i < FIELD_COUNT; i++)
-        if (ra_look_up(event, field_keys[i], &fields[i]) < 0) {
-            ra_let_go(fields, i);
-            return NULL;
-        }
-    flags = inspect(ring, fields);
-    ra_let_go(fields, FIELD_COUNT);
-    if (flags < 0)
-        return PyLong_FromLong(flags);
-    return PyLong_FromLongLong(
-        ra_push_open(ring, bytes, (uint64_t)length, (unsigned)flags, now_ms(),
-                     RA_FORKED));
+    return at == RA_RAISED ? NULL : PyLong_FromLongLong(at);
 }
 
 /*
@@ -195,48 +85,84 @@ push(PyObject *self, PyObject *payload, PyObject *event)
 static PyObject *
 push_dict(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
+    struct ra_ring *ring = PyCapsule_GetPointer(self, NULL);
+
+    if (ring == NULL)
+        return NULL;
     if (nargs != 2 || !PyDict_Check(args[1])) {
         PyErr_SetString(PyExc_TypeError,
                         "push_dict takes the payload and the event's dict");
         return NULL;
     }
-    return push(self, args[0], args[1]);
+    return as_answer(push(ring, args[0], args[1]));
 }
 
-/*
- * push_event(event): encode and push in one call. Whatever the encoder
- * refuses is RA_UNCLEAN: the careful road finds out why.
- */
-PyObject *
-ra_push_event(PyObject *self, PyObject *event)
+static PyObject *
+encode(PyObject *event)
 {
-    PyObject *payload, *answer;
+    PyObject *args[] = {event, Py_None, encoder_option};
 
-    if (!PyDict_Check(event))
-        return PyLong_FromLong(RA_UNCLEAN);
-    payload = PyObject_CallFunctionObjArgs(encoder, event, Py_None,
-                                           encoder_option, NULL);
-    if (payload == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_Exception))
-            return NULL; /* KeyboardInterrupt and its like. */
-        PyErr_Clear();
-        return PyLong_FromLong(RA_UNCLEAN);
-    }
-    answer = push(self, payload, event);
-    Py_DECREF(payload);
-    return answer;
+    if (encoder_function != NULL)
+        return encoder_function(PyCFunction_GetSelf(encoder), args, 3, NULL);
+    return PyObject_CallFunctionObjArgs(encoder, event, Py_None,
+                                        encoder_option, NULL);
 }
 
 /*
- * close(): every later push answers RA_FORKED, and every earlier one has been
- * committed when this returns.
+ * What was raised: RA_UNCLEAN, since the careful road finds out why; but not
+ * for KeyboardInterrupt and its like.
+ */
+static int64_t
+unclean(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return RA_RAISED;
+    PyErr_Clear();
+    return RA_UNCLEAN;
+}
+
+int64_t
+ra_push_event(struct ra_ring *ring, PyObject *event)
+{
+    PyObject *dict, *payload;
+    int64_t at;
+
+    if (PyDict_Check(event)) {
+        dict = event;
+        Py_INCREF(dict);
+    } else {
+        dict = ra_set_fields(event);
+        if (dict == NULL)
+            return PyErr_Occurred() ? unclean() : RA_UNCLEAN;
+    }
+    payload = encode(dict);
+    at = payload == NULL ? unclean() : push(ring, payload, dict);
+    Py_XDECREF(payload);
+    Py_DECREF(dict);
+    return at;
+}
+
+/*
+ * push_event(event): encode and push in one call.
  */
 static PyObject *
-close_ring(PyObject *self, PyObject *none)
+push_event(PyObject *self, PyObject *event)
 {
     struct ra_ring *ring = PyCapsule_GetPointer(self, NULL);
 
-    (void)none;
+    return ring == NULL ? NULL : as_answer(ra_push_event(ring, event));
+}
+
+/*
+ * close(): refuse all later pushes; all earlier ones have been committed when
+ * it returns.
+ */
+static PyObject *
+close_ring(PyObject *self, PyObject *unused)
+{
+    struct ra_ring *ring = PyCapsule_GetPointer(self, NULL);
+
+    (void)unused;
     if (ring == NULL)
         return NULL;
     ra_shut(ring);
@@ -270,25 +196,25 @@ check_id(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (PyErr_Occurred())
         return NULL;
     return PyLong_FromLong(
-        id_fault(args[0], min_length, args[2] == Py_True));
+        ra_id_fault(args[0], min_length, args[2] == Py_True));
 }
 
 #define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef push_methods[] = {
     {"push_dict", FASTCALL(push_dict), METH_FASTCALL, NULL},
-    {"push_event", ra_push_event, METH_O, NULL},
-    {"begin", FASTCALL(ra_begin), METH_FASTCALL, NULL},
+    {"push_event", push_event, METH_O, NULL},
+    {"enter", FASTCALL(ra_enter), METH_FASTCALL, NULL},
     {"close", close_ring, METH_NOARGS, NULL},
 };
 
 static PyMethodDef free_methods[] = {
     {"copy_event", copy_event, METH_O, NULL},
     {"check_id", FASTCALL(check_id), METH_FASTCALL, NULL},
-    {"begin_unpushed", FASTCALL(ra_begin), METH_FASTCALL, NULL},
+    {"enter_unpushed", FASTCALL(ra_enter), METH_FASTCALL, NULL},
+    {"know_struct", FASTCALL(ra_know_struct), METH_FASTCALL, NULL},
+    {"set_fields", ra_set_fields_or_none, METH_O, NULL},
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static int
 add_methods(PyObject *into, PyMethodDef *methods, size_t count, PyObject *self)
@@ -316,7 +242,7 @@ add_methods(PyObject *into, PyMethodDef *methods, size_t count, PyObject *self)
  *    dict.
  */
 EXPORTED PyObject *
-ra_builtins(PyObject *encode, PyObject *option)
+ra_builtins(PyObject *encode_event, PyObject *option)
 {
     static const struct {
         const char *name;
@@ -340,14 +266,20 @@ ra_builtins(PyObject *encode, PyObject *option)
     PyObject *into = PyDict_New();
     size_t i;
 
-    Py_INCREF(encode);
+    Py_INCREF(encode_event);
     Py_INCREF(option);
     Py_XDECREF(encoder);
     Py_XDECREF(encoder_option);
-    encoder = encode;
+    encoder = encode_event;
     encoder_option = option;
+    if (PyCFunction_CheckExact(encode_event) &&
+        PyCFunction_GetFlags(encode_event) == (METH_FASTCALL | METH_KEYWORDS))
+        encoder_function =
+            (fast_builtin)(void (*)(void))PyCFunction_GetFunction(encode_event);
 
-    if (into == NULL || ra_passage_setup() < 0 ||
+    if (into == NULL || ra_fields_setup() < 0 || ra_passage_setup() < 0 ||
+        ra_entrance_setup() < 0 ||
+        PyDict_SetItemString(into, "Receipt", ra_receipt_type) < 0 ||
         add_methods(into, free_methods, COUNT(free_methods), NULL) < 0)
         goto failed;
     for (i = 0; i < COUNT(codes); i++) {
@@ -357,12 +289,6 @@ ra_builtins(PyObject *encode, PyObject *option)
 
         Py_XDECREF(value);
         if (bad)
-            goto failed;
-    }
-    for (i = 0; i < FIELD_COUNT; i++) {
-        if (field_keys[i] == NULL)
-            field_keys[i] = PyUnicode_InternFromString(field_names[i]);
-        if (field_keys[i] == NULL)
             goto failed;
     }
     return into;

@@ -10,9 +10,10 @@
  * The end is reached once. A middleware that calls it again, or keeps it and
  * calls it after the event was logged, cannot log an event twice.
  *
- * Whatever is unusual, a wake-up included, is handed to `unusual(event,
- * position)`, which is Python, at once and not when the chain returns: it may
- * have returned already. Its answer, if it is not None, is the `receipt`.
+ * Whatever is unusual, a wake-up included, is handed to the entrance's
+ * `unusual` at once and not when the chain returns: it may have returned
+ * already. What it answers, if it is not None, is the `answer`; an event that
+ * was nothing unusual has its `receipt`.
  *
  * The garbage collector does not know passages: they die with the call that
  * made them, and being known would cost a tenth of that call. One that is
@@ -26,15 +27,14 @@ struct passage {
     PyObject_HEAD
     PyObject *event;
     PyObject *extra;
-    PyObject *position;
-    PyObject *receipt;
-    PyObject *ring; /* its capsule; NULL: never push */
-    PyObject *unusual;
+    PyObject *receipt; /* None until there is one; so is the answer. */
+    PyObject *answer;
+    struct ra_entrance *entrance;
+    long long position;
 };
 
 static PyTypeObject *passage_type;
 static PyObject *event_name;
-static PyObject *under_way;
 
 static PyObject *
 event_of(PyObject *payload)
@@ -50,22 +50,22 @@ event_of(PyObject *payload)
     return event;
 }
 
+/*
+ * Put `made`, which may be NULL for an exception, into `slot`; None changes
+ * nothing.
+ */
 static int
-tell_unusual(struct passage *passage, PyObject *event, PyObject *position)
+take(PyObject **slot, PyObject *made)
 {
-    PyObject *receipt = PyObject_CallFunctionObjArgs(passage->unusual, event,
-                                                     position, NULL);
-    PyObject *before;
+    PyObject *before = *slot;
 
-    if (receipt == NULL)
+    if (made == NULL)
         return -1;
-    if (receipt == Py_None) {
-        Py_DECREF(receipt);
-        return 0;
-    }
-    before = passage->receipt;
-    passage->receipt = receipt;
-    Py_XDECREF(before);
+    if (made == Py_None)
+        before = made;
+    else
+        *slot = made;
+    Py_DECREF(before);
     return 0;
 }
 
@@ -75,26 +75,25 @@ tell_unusual(struct passage *passage, PyObject *event, PyObject *position)
 static int
 finish(struct passage *passage, PyObject *event)
 {
-    PyObject *position, *before;
-    long long value;
-    int answer;
+    const struct ra_entrance *entrance = passage->entrance;
+    PyObject *extra = passage->extra == NULL ? Py_None : passage->extra;
+    PyObject *answer;
+    int64_t position = RA_AGAIN;
 
-    if (passage->position != under_way) {
-        position = PyLong_FromLong(RA_AGAIN);
-        answer = position == NULL ? -1
-                                  : tell_unusual(passage, event, position);
-        Py_XDECREF(position);
-        return answer;
+    if (passage->position == RA_UNDER_WAY) {
+        position = entrance->ring == NULL
+                       ? RA_UNCLEAN
+                       : ra_push_event(entrance->ring, event);
+        if (position == RA_RAISED)
+            return -1;
+        passage->position = position;
+        if ((position & 7) == 0)
+            return take(&passage->receipt, ra_receipt(entrance, position));
     }
-    position = passage->ring != NULL ? ra_push_event(passage->ring, event)
-                                     : PyLong_FromLong(RA_UNCLEAN);
-    if (position == NULL)
-        return -1;
-    before = passage->position;
-    passage->position = position;
-    Py_DECREF(before);
-    value = PyLong_AsLongLong(position);
-    return (value & 7) == 0 ? 0 : tell_unusual(passage, event, position);
+    Py_INCREF(extra); /* Whoever is called may change it. */
+    answer = ra_unusual(entrance, event, extra, position);
+    Py_DECREF(extra);
+    return take(&passage->answer, answer);
 }
 
 static PyObject *
@@ -126,68 +125,80 @@ passage_dealloc(PyObject *self)
 
     Py_XDECREF(passage->event);
     Py_XDECREF(passage->extra);
-    Py_XDECREF(passage->position);
-    Py_XDECREF(passage->receipt);
-    Py_XDECREF(passage->ring);
-    Py_XDECREF(passage->unusual);
+    Py_DECREF(passage->receipt);
+    Py_DECREF(passage->answer);
+    Py_DECREF(passage->entrance);
     PyObject_Free(self);
     Py_DECREF(type); /* An instance of a heap type holds its type. */
 }
 
 /*
- * An event that is nested too deeply to copy is shared beyond its first
- * level: the encoder refuses it and says where.
+ * A dict of the passage's own; NULL without an exception for what is neither
+ * a dict nor a struct that is known. An event that is nested too deeply to
+ * copy is shared beyond its first level: the encoder refuses it and says
+ * where.
  */
 static PyObject *
 own_copy(PyObject *event)
 {
-    PyObject *copy = ra_copy_event(event);
+    PyObject *dict, *copy;
 
-    if (copy != NULL || !PyErr_ExceptionMatches(PyExc_ValueError))
-        return copy;
-    PyErr_Clear();
-    return PyDict_Copy(event);
+    if (PyDict_Check(event)) {
+        dict = event;
+        Py_INCREF(dict);
+    } else {
+        dict = ra_set_fields(event);
+        if (dict == NULL)
+            return NULL;
+    }
+    copy = ra_copy_event(dict);
+    if (copy == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        copy = PyDict_Copy(dict);
+    }
+    Py_DECREF(dict);
+    return copy;
 }
 
 PyObject *
 ra_begin(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     struct passage *passage;
-    PyObject *event;
+    PyObject *event = nargs == 2 ? own_copy(args[0]) : NULL;
 
-    if (nargs != 3 || !PyDict_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError,
-                        "begin takes the event's dict, extra, and what is "
-                        "called when something is unusual");
+    if (event == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError,
+                            "begin takes the event, a dict or an Event, and "
+                            "extra");
         return NULL;
     }
-    event = own_copy(args[0]);
-    if (event == NULL)
-        return NULL;
     passage = PyObject_New(struct passage, passage_type);
     if (passage == NULL) {
         Py_DECREF(event);
         return NULL;
     }
     Py_INCREF(args[1]);
-    Py_INCREF(args[2]);
-    Py_INCREF(under_way);
-    Py_XINCREF(self);
+    Py_INCREF(Py_None);
+    Py_INCREF(Py_None);
+    Py_INCREF(self);
     passage->event = event;
     passage->extra = args[1];
-    passage->position = under_way;
-    passage->receipt = NULL;
-    passage->ring = self;
-    passage->unusual = args[2];
+    passage->receipt = Py_None;
+    passage->answer = Py_None;
+    passage->entrance = (struct ra_entrance *)self;
+    passage->position = RA_UNDER_WAY;
     return (PyObject *)passage;
 }
 
 static PyMemberDef passage_members[] = {
     {"event", T_OBJECT_EX, offsetof(struct passage, event), 0, NULL},
     {"extra", T_OBJECT_EX, offsetof(struct passage, extra), 0, NULL},
-    {"position", T_OBJECT_EX, offsetof(struct passage, position), READONLY,
+    {"position", T_LONGLONG, offsetof(struct passage, position), READONLY,
      NULL},
-    {"receipt", T_OBJECT, offsetof(struct passage, receipt), READONLY, NULL},
+    {"receipt", T_OBJECT_EX, offsetof(struct passage, receipt), READONLY,
+     NULL},
+    {"answer", T_OBJECT_EX, offsetof(struct passage, answer), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -211,9 +222,6 @@ ra_passage_setup(void)
     if (passage_type != NULL)
         return 0;
     event_name = PyUnicode_InternFromString("event");
-    under_way = PyLong_FromLong(RA_UNDER_WAY);
     passage_type = (PyTypeObject *)PyType_FromSpec(&passage_spec);
-    return event_name == NULL || under_way == NULL || passage_type == NULL
-               ? -1
-               : 0;
+    return event_name == NULL || passage_type == NULL ? -1 : 0;
 }

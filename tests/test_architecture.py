@@ -28,7 +28,10 @@ FLOORS = [
     ["transport"],
     ["retry"],
     ["flusher"],
-    ["storage", "session", "middleware", "careful", "shorthands", "client"],
+    [
+        *("storage", "session", "middleware", "careful", "direct"),
+        *("shorthands", "client"),
+    ],
     ["registry"],
     [""],
 ]
@@ -98,7 +101,7 @@ OWNERS = {
         "flusher/threads",
         "session",
     },
-    "asyncio": {"flusher/outcomes"},
+    "asyncio": {"flusher/receipt"},
     "atexit": {"flusher/lifecycle"},
     # The policies only name the type of the source they are given.
     "random": {

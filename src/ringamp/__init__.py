@@ -28,7 +28,7 @@ from ringamp.events import (
     Plan,
     Revenue,
 )
-from ringamp.flusher.outcomes import Receipt
+from ringamp.flusher.receipt import Receipt
 from ringamp.options import LogLevel, Options
 from ringamp.protocols import (
     Middleware,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -21,6 +21,8 @@ from ringamp.errors import NativeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_T = TypeVar("_T")
 
 ffi: Final = _native.ffi
 lib: Final = _native.lib
@@ -102,8 +104,24 @@ Copy a dict and all dicts and lists in it; other values are shared. Raises
 ValueError where they are nested deeper than 100 levels.
 """
 
-begin_unpushed: Final[Callable[..., Any]] = _builtins["begin_unpushed"]
-"""As `Pushers.begin`, for passages that hand every event on as UNCLEAN."""
+enter_unpushed: Final[Callable[..., Any]] = _builtins["enter_unpushed"]
+"""As `Pushers.enter`, for an entrance that hands every event on as UNCLEAN."""
+
+know_struct: Final[Callable[..., bool]] = _builtins["know_struct"]
+"""
+Teach the core where a type of struct has its fields, so that it takes such
+an object as it takes a dict. Takes a sample, the names that its fields have
+in the dict, and their values in the sample, which nothing else may hold.
+False if that cannot be seen.
+"""
+
+set_fields: Final[Callable[[object], dict[str, Any] | None]] = _builtins[
+    "set_fields"
+]
+"""
+Give the fields of a struct that are not None, and those of structs in it,
+under their names in the dict. None if its type is not known.
+"""
 
 check_id: Final[Callable[[object, int, bool], int]] = _builtins["check_id"]
 """
@@ -139,19 +157,34 @@ renew_generation: Final[Callable[[], int]] = lib.ra_generation_renew
 """Begin a generation where a fork ended the last; all callers get the same."""
 
 
+def receipt_type(methods: type[_T]) -> type[_T]:
+    """
+    Give the core's type of receipts the methods of a class, and take the
+    place of that class.
+    """
+    made: type[_T] = _builtins["Receipt"]
+    for name, value in vars(methods).items():
+        if name not in ("__dict__", "__slots__", "__weakref__"):
+            setattr(made, name, value)
+    return made
+
+
 class Pushers(NamedTuple):
     """
     The builtins of one ring.
 
     Attributes:
-        push_event: Encodes a dict and pushes it; UNCLEAN for all else, and
-            for what the encoder refuses.
+        push_event: Encodes a dict, or a struct that is known, and pushes
+            it; UNCLEAN for all else, and for what the encoder refuses.
 
         push_dict: Pushes a dict that was encoded already.
 
-        begin: Makes the passage of an event through middleware, of the
-            event's dict, extra, and what is called with the event and its
-            position or code when something is unusual (see passage.c).
+        enter: Makes an entrance (see entrance.c) of what receipts find
+            their outcomes with, and what is called with an event, extra, and
+            its position or code when something is unusual, and answers the
+            receipt. Gives two builtins that take
+            an event and extra: one logs and answers the receipt, the other
+            begins a passage through middleware (see passage.c).
 
         close: Refuses all later pushes, and returns when all earlier ones
             are committed.
@@ -159,7 +192,7 @@ class Pushers(NamedTuple):
 
     push_event: Callable[[Any], int]
     push_dict: Callable[[bytes, dict[str, Any]], int]
-    begin: Callable[..., Any]
+    enter: Callable[..., Any]
     close: Callable[[], None]
 
 

@@ -38,7 +38,7 @@ from ringamp.events.validation import (
     remove_bad_ids,
 )
 from ringamp.flusher.exchange import words_of
-from ringamp.flusher.outcomes import Receipt
+from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log
 from ringamp.session import Session
 from ringamp.status import Response, Status

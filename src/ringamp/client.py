@@ -2,11 +2,11 @@
 """
 `Client`: one named instance, from the call to the ring.
 
-The road of an event has three lanes. The direct one is in `log_event` itself:
-one call into C that encodes and pushes, a receipt. With middleware there is
-the chain before that (`ringamp.middleware`). Everything unusual (defaults to
-merge, opt-out, an event that the encoder or the core refuses, a full ring, a
-fork since the last event) takes the careful one (`ringamp.careful`), which
+The road of an event has three lanes. The direct one (`ringamp.direct`) is one
+call into C that encodes, pushes and answers a receipt. With middleware there
+is the chain before that (`ringamp.middleware`). Everything unusual (defaults
+to merge, opt-out, an event that the encoder or the core refuses, a full ring,
+a fork since the last event) takes the careful one (`ringamp.careful`), which
 may cost more and never raises either.
 """
 
@@ -19,27 +19,21 @@ from concurrent.futures import Future
 from threading import RLock
 from typing import Any
 
-from ringamp.bindings import (
-    FULL,
-    UNUSUAL,
-    WAKE,
-    generation,
-    renew_generation,
-)
+from ringamp.bindings import generation, renew_generation
 from ringamp.careful import (
     NOT_INITIALISED,
     OPTED_OUT,
     as_dict,
-    drop_for_room,
     end_carefully,
     log_carefully,
     refuse,
 )
 from ringamp.clock import Clock, SystemClock
 from ringamp.counters import Stats
+from ringamp.direct import DirectLane
 from ringamp.errors import InvalidEventError, OptionsError
 from ringamp.events import Event
-from ringamp.flusher.outcomes import Receipt
+from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log, set_level
 from ringamp.middleware import MiddlewareLane
 from ringamp.options import Options, check_api_key
@@ -68,8 +62,8 @@ class Client(Shorthands):
         self._chain: tuple[Middleware, ...] = ()
         self._opt_out = False
         self._session: Session | None = None
-        # The session, while events may take the direct lane.
-        self._direct: Session | None = None
+        # What logs an event, while events may take the direct lane.
+        self._direct: Callable[[Any, Any], Receipt] | None = None
         # The middleware, while events may go through it.
         self._lane: MiddlewareLane | None = None
         self._locks: dict[int, RLock] = {}
@@ -206,35 +200,25 @@ class Client(Shorthands):
 
         .. versionadded:: 0.1.0
         """
-        session = self._direct
-        if session is not None:
-            at = session.push_event(
-                event.to_dict() if type(event) is Event else event,
-            )
-            if not at & UNUSUAL:
-                return Receipt(session.outcomes, at)
-            if at > 0:
-                session.wake()
-                return Receipt(session.outcomes, at - WAKE)
-            if at == FULL and session.drops_when_full:
-                return drop_for_room(session)
-            return self._log_carefully(event, extra)
+        log_directly = self._direct
+        if log_directly is not None:
+            return log_directly(event, extra)
         lane = self._lane
         if lane is None:
             return self._log_carefully(event, extra)
         try:
-            passage = lane.begin(event, extra, lane.unusual)
+            passage = lane.begin(event, extra)
         except TypeError:
-            # No dict; the careful lane makes one.
+            # Neither a dict nor an Event; the careful lane makes a dict.
             return self._log_carefully(event, extra)
         try:
             lane.enter(passage, passage)
         except Exception as error:
             return lane.fail(error, passage)
-        position = passage.position
-        if position & UNUSUAL:
-            return lane.conclude(passage.receipt)
-        return Receipt(lane.outcomes, position)
+        receipt: Receipt | None = passage.receipt
+        if receipt is not None:
+            return receipt
+        return lane.conclude(passage.answer)
 
     def add_event_middleware(self, middleware: Middleware) -> Client:
         """
@@ -333,7 +317,7 @@ class Client(Shorthands):
                 refuse,
             )
         elif not session.has_defaults:
-            self._direct = session
+            self._direct = DirectLane(session, self._log_carefully).log
 
     def _renew(self, session: Session) -> Session:
         """

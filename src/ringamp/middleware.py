@@ -14,9 +14,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ringamp.bindings import AGAIN, UNUSUAL, begin_unpushed
+from ringamp.bindings import AGAIN, UNUSUAL, enter_unpushed
 from ringamp.flusher.exchange import words_of
-from ringamp.flusher.outcomes import Receipt
+from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log
 from ringamp.protocols import (
     Middleware,
@@ -76,13 +76,9 @@ class MiddlewareLane:
         refuse: Counts an event that is invalid, and makes its receipt.
 
     Attributes:
-        begin: Makes a passage.
+        begin: Makes a passage of an event and extra.
 
         enter: Takes a passage, as payload and as end, through the chain.
-
-        unusual: What a passage calls when something is unusual.
-
-        outcomes: For receipts.
     """
 
     __slots__ = (
@@ -92,8 +88,6 @@ class MiddlewareLane:
         "_session",
         "begin",
         "enter",
-        "outcomes",
-        "unusual",
     )
 
     def __init__(
@@ -107,27 +101,28 @@ class MiddlewareLane:
         self._session = session
         self._careful = careful
         self._refuse = refuse
-        self.outcomes = session.outcomes
         # Defaults are merged on the careful lane.
-        self.begin = (
-            begin_unpushed if session.has_defaults else session.ring.begin
-        )
+        enter = enter_unpushed if session.has_defaults else session.ring.enter
+        self.begin: Callable[[Any, Any], Any]
+        _, self.begin = enter(session.outcomes, self._end_unusual)
         self.enter: Middleware = (
             self._chain[0] if len(self._chain) == 1 else self._walk
         )
-        self.unusual = self._end_unusual
 
     def _walk(self, payload: MiddlewarePayload, end: MiddlewareNext) -> None:
         Steps(self._chain, end).advance(payload)
 
-    def _end_unusual(self, event: Any, position: int) -> Receipt | None:
+    def _end_unusual(
+        self, event: Any, extra: Any, position: int
+    ) -> Receipt | None:
         """
         Do what there is to do at the chain's end beside making a receipt.
         Nothing is raised: a middleware might take it for its own.
         """
+        del extra  # It ends with the chain.
         if position > 0:
             self._session.wake()
-            return Receipt(self.outcomes, position & ~UNUSUAL)
+            return Receipt(self._session.outcomes, position & ~UNUSUAL)
         if position != AGAIN:
             return self._careful(self._session, event)
         log(
@@ -150,9 +145,7 @@ class MiddlewareLane:
         self._session.counters.middleware_errors.bump()
         if self._session.options.strict:
             raise error
-        receipt: Receipt | None = passage.receipt
-        if not passage.position & UNUSUAL:
-            receipt = Receipt(self.outcomes, passage.position)
+        receipt: Receipt | None = passage.receipt or passage.answer
         if receipt is None:
             why = f"a middleware raised {words_of(error)}"
             return self._refuse(self._session, why)

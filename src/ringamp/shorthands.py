@@ -17,7 +17,7 @@ from ringamp.events import (
     revenue_event,
     set_group_event,
 )
-from ringamp.flusher.outcomes import Receipt
+from ringamp.flusher.receipt import Receipt
 
 
 class Shorthands(ABC):

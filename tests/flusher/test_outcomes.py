@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from ringamp.bindings import generation
 from ringamp.flusher import outcomes as module
-from ringamp.flusher.outcomes import FORGOTTEN, INHERITED, Outcomes, Receipt
+from ringamp.flusher.outcomes import FORGOTTEN, INHERITED, Outcomes
+from ringamp.flusher.receipt import Receipt
 from ringamp.status import Response, Status
 
 GOOD = Response(Status.SUCCESS, 200, {"code": 200})

@@ -94,7 +94,7 @@ REST = [
     ),
     Mutation(
         "ids measured in bytes",
-        "hotpath.c",
+        "fields.c",
         "    length = PyUnicode_GetLength(id);\n",
         "    (void)PyUnicode_AsUTF8AndSize(id, &length);\n",
         "hotpath",
@@ -116,8 +116,61 @@ REST = [
     Mutation(
         "end of the chain reached twice",
         "passage.c",
-        "if (passage->position != under_way) {",
-        "if (passage->position == NULL) {",
+        "if (passage->position == RA_UNDER_WAY) {",
+        "if (passage->position != RA_AGAIN) {",
+        "hotpath",
+    ),
+    Mutation(
+        "keys that are not interned overlooked",
+        "fields.c",
+        "        if (PyUnicode_Compare(key, field_keys[fields[i]]) == 0)",
+        "        if (PyUnicode_Compare(key, field_keys[fields[i]]) == 2)",
+        "hotpath",
+    ),
+    Mutation(
+        "of a large dict nothing looked up",
+        "fields.c",
+        "RA_CAN_CHANGE_MEANWHILE || PyDict_Size(event) > SCAN_MAX)\n"
+        "        return 0;",
+        "RA_CAN_CHANGE_MEANWHILE || PyDict_Size(event) > SCAN_MAX) {\n"
+        "        memset(fields, 0, sizeof(found) - sizeof(found[0]));\n"
+        "        return 1;\n"
+        "    }",
+        "hotpath",
+    ),
+    Mutation(
+        "receipts do not hold the outcomes",
+        "entrance.c",
+        "    Py_INCREF(receipt->outcomes);\n",
+        "",
+        "hotpath",
+    ),
+    Mutation(
+        "a wake-up lost at the entrance",
+        "entrance.c",
+        "if ((position & 7) == 0)",
+        "if ((position & 7) <= 1)",
+        "hotpath",
+    ),
+    Mutation(
+        "the collector does not see an entrance's callback",
+        "entrance.c",
+        "    Py_VISIT(entrance->unusual);\n",
+        "",
+        "hotpath",
+    ),
+    Mutation(
+        "a struct's values kept",
+        "structs.c",
+        "    Py_XDECREF(made);\n",
+        "",
+        "hotpath",
+    ),
+    Mutation(
+        "a value that stands twice taken for the field",
+        "structs.c",
+        "        if (found >= 0)\n            return -1;\n",
+        "",
         "hotpath",
     ),
 ]

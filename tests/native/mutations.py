@@ -35,7 +35,12 @@ from mutation import Mutation
 
 MUTATIONS = [*RING, *DEATHS, *RECOVER, *VOIDS, *LEASE, *REST]
 
-BUILTINS = ["test_hotpath.py", "test_hotpath_memory.py", "test_passage.py"]
+BUILTINS = [
+    "test_hotpath.py",
+    "test_hotpath_memory.py",
+    "test_entrance.py",
+    "test_passage.py",
+]
 """The tests of the builtins."""
 
 TRIES = 3

@@ -17,16 +17,20 @@ from ringamp.bindings import (
     UNCLEAN,
     UNDER_WAY,
     WAKE,
-    begin_unpushed,
+    enter_unpushed,
 )
 from ringamp.buffer import Ring
 from ringamp.buffer.region import PrivateRegion
+from ringamp.events import Event
+from ringamp.flusher.receipt import Receipt
 
 EVENT = {
     "event_type": "t",
     "user_id": "somebody",
     "event_properties": {"list": [{"deep": [1]}], "text": "x"},
 }
+
+STRUCT = Event(**EVENT, product_id="p")
 
 
 @pytest.fixture
@@ -42,24 +46,34 @@ def ring():
     )
 
 
-def never(event, position):
+def never(event, extra, position):
     """
     Fail the test: nothing unusual was to happen.
     """
-    raise AssertionError((event, position))
+    raise AssertionError((event, extra, position))
+
+
+def begin(ring, event, extra, unusual):
+    """
+    Begin a passage through an entrance of its own.
+    """
+    _, begin_passage = ring.enter("outcomes", unusual)
+    return begin_passage(event, extra)
 
 
 def test_calling_a_passage_pushes_its_event(ring):
     """
-    The position is the one that a push would have answered.
+    The position is the one that a push would have answered, and the receipt
+    has it.
     """
-    passage = ring.begin(EVENT, "extra", never)
+    passage = begin(ring, EVENT, "extra", never)
 
     assert passage.position == UNDER_WAY
     assert passage.extra == "extra"
     assert passage(passage) is None
     assert passage.position == 0
-    assert passage.receipt is None
+    assert passage.receipt == Receipt("outcomes", 0)
+    assert passage.answer is None
     assert ring.pushed == 1
 
 
@@ -67,7 +81,7 @@ def test_the_event_is_a_copy_all_the_way_down(ring):
     """
     Whatever a middleware changes, the caller's containers stay as they are.
     """
-    passage = ring.begin(EVENT, None, never)
+    passage = begin(ring, EVENT, None, never)
 
     passage.event["event_properties"]["list"][0]["deep"].append(2)
     passage.event["new"] = 1
@@ -76,11 +90,25 @@ def test_the_event_is_a_copy_all_the_way_down(ring):
     assert "new" not in EVENT
 
 
+def test_the_event_of_a_struct_is_a_dict_of_its_own(ring):
+    """
+    Middleware sees the wire names, and changes nothing of the `Event`.
+    """
+    passage = begin(ring, STRUCT, None, never)
+
+    assert passage.event == {**EVENT, "productId": "p"}
+    passage.event["event_properties"]["text"] = "y"
+    passage(passage)
+
+    assert STRUCT.event_properties == EVENT["event_properties"]
+    assert ring.pushed == 1
+
+
 def test_another_payload_may_be_handed_on(ring):
     """
     Anything with the attribute `event` is a payload.
     """
-    passage = ring.begin(EVENT, None, never)
+    passage = begin(ring, EVENT, None, never)
 
     passage(SimpleNamespace(event={**EVENT, "event_type": "other"}))
 
@@ -94,36 +122,37 @@ def test_the_end_is_reached_once(ring):
     A second call logs nothing, keeps the position, and tells of itself.
     """
     told = []
-    passage = ring.begin(EVENT, None, lambda *args: told.append(args))
+    passage = begin(ring, EVENT, "extra", lambda *args: told.append(args))
 
     passage(passage)
     passage(passage)
 
     assert ring.pushed == 1
     assert passage.position == 0
-    assert told == [(passage.event, AGAIN)]
+    assert told == [(passage.event, "extra", AGAIN)]
 
 
 def test_what_is_unusual_is_told_at_once(ring):
     """
-    A wake-up and a refusal reach the callback, whose answer is the receipt.
+    A wake-up and a refusal reach the callback, whose answer is kept.
     """
     told = []
 
-    def unusual(event, position):
+    def unusual(event, extra, position):
         told.append(position)
-        return "receipt"
+        return "answer"
 
     ring.arm(1, ring.capacity)
-    waking = ring.begin(EVENT, None, unusual)
+    waking = begin(ring, EVENT, None, unusual)
     waking(waking)
-    nobody = ring.begin({"event_type": "t"}, None, unusual)
+    nobody = begin(ring, {"event_type": "t"}, None, unusual)
     nobody(nobody)
-    unpushed = begin_unpushed(EVENT, None, unusual)
+    unpushed = enter_unpushed(None, unusual)[1](EVENT, None)
     unpushed(unpushed)
 
     assert told == [WAKE, NO_ID, UNCLEAN]
-    assert waking.receipt == nobody.receipt == unpushed.receipt == "receipt"
+    assert waking.answer == nobody.answer == unpushed.answer == "answer"
+    assert waking.receipt is nobody.receipt is unpushed.receipt is None
 
 
 def test_what_the_callback_raises_reaches_the_caller(ring):
@@ -131,10 +160,10 @@ def test_what_the_callback_raises_reaches_the_caller(ring):
     No exception is swallowed on the way.
     """
 
-    def unusual(event, position):
+    def unusual(event, extra, position):
         raise LookupError("seen")
 
-    passage = ring.begin({}, None, unusual)
+    passage = begin(ring, {}, None, unusual)
 
     with pytest.raises(LookupError, match="seen"):
         passage(passage)
@@ -147,7 +176,7 @@ def test_a_wrong_call_of_next_raises(ring, arguments):
     """
     `next` takes one payload, and says so.
     """
-    passage = ring.begin(EVENT, None, never)
+    passage = begin(ring, EVENT, None, never)
 
     with pytest.raises((TypeError, AttributeError)):
         passage(*arguments)
@@ -159,12 +188,12 @@ def test_wrong_arguments_raise_and_types_are_not_made_by_hand(ring):
     """
     Nothing that Python can pass makes an unfinished passage.
     """
-    passage = ring.begin(EVENT, None, never)
+    passage = begin(ring, EVENT, None, never)
 
     with pytest.raises(TypeError):
-        ring.begin([], None, never)
+        begin(ring, [], None, never)
     with pytest.raises(TypeError):
-        ring.begin(EVENT)
+        ring.enter(None, never)[1](EVENT)
     with pytest.raises(TypeError):
         passage(passage, key=1)
     with pytest.raises(TypeError):
@@ -184,10 +213,11 @@ def test_an_event_too_deep_to_copy_is_left_to_the_encoder(ring):
     for _ in range(300):
         last["x"] = last = {}
     told = []
-    passage = ring.begin(
+    passage = begin(
+        ring,
         {**EVENT, "event_properties": deep},
         None,
-        lambda event, position: told.append(position),
+        lambda event, extra, position: told.append(position),
     )
 
     passage(passage)
@@ -205,29 +235,35 @@ def test_no_reference_is_kept_or_lost():
         max_event=10_000,
         library=b"ringamp/test",
     )
-    extra, receipt = object(), object()
+    extra, answer = object(), object()
 
-    def unusual(event, position):
-        return receipt
+    def unusual(event, extra, position):
+        return answer
 
     def some():
         for _ in range(200):
-            passage = ring.begin(EVENT, extra, unusual)
+            passage = begin(ring, EVENT, extra, unusual)
             passage(passage)
             passage(passage)
-            stopped = ring.begin(EVENT, extra, unusual)
+            stopped = begin(ring, EVENT, extra, unusual)
             stopped.event = stopped.extra = None
-            bad = ring.begin({}, extra, unusual)
+            bad = begin(ring, {}, extra, unusual)
             bad(bad)
+            other = begin(ring, STRUCT, extra, unusual)
+            other(other)
 
     def counts():
         gc.collect()
         return [
             sys.getrefcount(thing)
-            for thing in (EVENT, extra, receipt, unusual, type(passage))
+            for thing in (
+                *(EVENT, STRUCT, extra, answer, unusual, None),
+                *(type(passage), type(passage.receipt)),
+            )
         ]
 
-    passage = ring.begin(EVENT, extra, unusual)
+    passage = begin(ring, EVENT, extra, unusual)
+    passage(passage)
     some()
     before = counts()
     some()

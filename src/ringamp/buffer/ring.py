@@ -50,7 +50,7 @@ class Ring(Outlet):
             self._ring.max_payload,
             max_event - self._added,
         )
-        self.push_event, self.push_dict, self.begin, self._close = bind(
+        self.push_event, self.push_dict, self.enter, self._close = bind(
             self._ring,
             (self._ring, self._region),
         )

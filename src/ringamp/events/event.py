@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NoReturn, TypeAlias, final
+from sys import intern
+from typing import Any, Final, NoReturn, TypeAlias, final
 
 import msgspec
 
+from ringamp.bindings import know_struct, set_fields
 from ringamp.events.plan import IngestionMetadata, Plan
 
 Number: TypeAlias = float | Decimal
@@ -152,53 +154,40 @@ class Event(_EventType, omit_defaults=True, kw_only=True, rename=_WIRE):
         The dict is new, and so are those of *plan* and *ingestion_metadata*;
         every other value is the event's own.
         """
-        fields = fields_of(self)
-        if isinstance(self.plan, Plan):
-            fields["plan"] = _set_fields(self.plan)
-        if isinstance(self.ingestion_metadata, IngestionMetadata):
-            fields["ingestion_metadata"] = _set_fields(self.ingestion_metadata)
-        return fields
+        return set_fields(self) or _set_fields_by_name(self)
 
 
-def _set_fields(value: Plan | IngestionMetadata) -> dict[str, Any]:
-    return {
-        wire: given
-        for name, wire in zip(
-            value.__struct_fields__,
-            value.__struct_encode_fields__,
-            strict=True,
-        )
-        if (given := getattr(value, name)) is not None
-    }
-
-
-def _compile_fields_of() -> Callable[[Event], dict[str, Any]]:
+def _set_fields_by_name(struct: msgspec.Struct) -> dict[str, Any]:
     """
-    Write the function that picks the fields that are set.
-
-    An event has some fifty fields and sets five. Straight code that asks for
-    each by name takes 0.6 us, a loop over a table of names 1.5 us, and this
-    is the road of every `Event` logged. So the code is generated from the
-    table, as dataclasses generate theirs.
+    What the core does, where it could not see how structs are laid out.
     """
-    lines = [
-        "def fields_of(event):",
-        "    fields = {'event_type': event.event_type}",
-    ]
+    fields = {}
     for name, wire in zip(
-        Event.__struct_fields__, Event.__struct_encode_fields__, strict=True
+        struct.__struct_fields__, struct.__struct_encode_fields__, strict=True
     ):
-        if name != "event_type":
-            lines += [
-                f"    if (value := event.{name}) is not None:",
-                f"        fields[{wire!r}] = value",
-            ]
-    lines.append("    return fields")
-    namespace: dict[str, Any] = {}
-    exec("\n".join(lines), namespace)  # noqa: S102 - only our own names.
-    compiled: Callable[[Event], dict[str, Any]] = namespace["fields_of"]
-    return compiled
+        value = getattr(struct, name)
+        if isinstance(value, Plan | IngestionMetadata):
+            value = _set_fields_by_name(value)
+        if value is not None:
+            fields[wire] = value
+    return fields
 
 
-fields_of = _compile_fields_of()
-"""The fields of an `Event` that are set, by wire name, values untouched."""
+def _teach(kind: type[msgspec.Struct]) -> bool:
+    """
+    Show the core where the fields of *kind* lie.
+    """
+    names = kind.__struct_fields__
+    values = tuple(object() for _ in names)
+    sample = kind(**dict(zip(names, values, strict=True)))
+    wires = tuple(map(intern, kind.__struct_encode_fields__))
+    return know_struct(sample, wires, values)
+
+
+IS_KNOWN: Final[bool] = all(
+    _teach(kind) for kind in (Plan, IngestionMetadata, Event)
+)
+"""
+Whether the core reads these structs by itself. An event has some fifty fields
+and sets five; asking for each by name takes longer than all the rest.
+"""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The final fate of each event of a ring, told once: `Outcomes`, `Receipt`.
+The final fate of each event of a ring, told once: `Outcomes`.
 
 Positions are settled run by run: a run is a stretch of ring positions whose
 events share one response. Events are mostly settled in order, but those that
@@ -20,18 +20,15 @@ get their ends in any order: such a window is one run until all of them have.
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
 import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from threading import Lock
-from typing import Any, NamedTuple, TypeVar
-
-import msgspec
+from typing import NamedTuple, TypeVar
 
 from ringamp.bindings import generation
 from ringamp.buffer.window import Share, Window, bare
@@ -361,76 +358,3 @@ class Outcomes:
         for one in done:
             self._flushes.remove(one)
         return [(one.future, one.worst) for one in done]
-
-
-class Receipt(msgspec.Struct, gc=False, frozen=True, repr_omit_defaults=True):
-    """
-    What `log_event` returns: what is known at once, and the way to the rest.
-
-    A receipt is this process's: in a forked child, those of the parent answer
-    `unknown`, since only the parent learns what became of its events.
-    """
-
-    _outcomes: Outcomes | None
-    _position: int
-    _known: Response | None = None
-
-    @property
-    def status(self) -> Status:
-        """
-        QUEUED, or why the event was not queued: SKIPPED, INVALID, DROPPED.
-        """
-        if self._known is None:
-            return Status.QUEUED
-        return self._known.status
-
-    @property
-    def reason(self) -> str | None:
-        """
-        Why the event was not queued, in words; None if it was.
-        """
-        return None if self._known is None else self._known.error
-
-    @property
-    def response(self) -> Response | None:
-        """
-        The final response, None while there is none.
-        """
-        if self._known is not None or self._outcomes is None:
-            return self._known
-        return self._outcomes.lookup(self._position)
-
-    def future(self) -> concurrent.futures.Future[Response]:
-        """
-        A future of the final response.
-        """
-        if self._known is None and self._outcomes is not None:
-            return self._outcomes.future(self._position)
-        future: _Future = concurrent.futures.Future()
-        future.set_result(self._known or FORGOTTEN)
-        return future
-
-    def result(self, timeout: float | None = None) -> Response:
-        """
-        Wait for the final response of this event.
-
-        Args:
-            timeout: Seconds to wait at most; None: as long as it takes.
-
-        Raises:
-            TimeoutError: There was none within *timeout*.
-        """
-        response = self.response
-        if response is not None:
-            return response
-        future = self.future()
-        try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise TimeoutError(
-                f"the event has no final outcome after {timeout} s",
-            ) from None
-
-    def __await__(self) -> Generator[Any, None, Response]:
-        return asyncio.wrap_future(self.future()).__await__()
