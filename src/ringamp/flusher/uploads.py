@@ -16,6 +16,7 @@ first step.
 from __future__ import annotations
 
 import _thread
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,7 +26,13 @@ from ringamp.bindings import generation
 from ringamp.buffer import Batch
 from ringamp.flusher.exchange import Exchange
 from ringamp.flusher.threads import Kind, kind_here
-from ringamp.status import Response
+from ringamp.logs import log
+from ringamp.status import Response, Status
+
+FAULT = Response(
+    Status.SYSTEM_ERROR,
+    error="an internal error of ringamp; the log has it",
+)
 
 
 class Upload:
@@ -77,7 +84,7 @@ class Upload:
             if task is None or generation() != self._generation:
                 return
             batch, timeout = task
-            response = self._exchange.post(batch, timeout)
+            response = self._post(batch, timeout)
             del task
             if generation() != self._generation:
                 # In a child, which user code has forked: the answer is the
@@ -85,6 +92,22 @@ class Upload:
                 _thread.exit()
             self._answered(batch, response)
             del batch
+
+    def _post(self, batch: Batch, timeout: float) -> Response:
+        """
+        Send. A failure here is a defect of ours, or memory ran out; it is
+        answered like one of the network, so the batch is sent again.
+        """
+        try:
+            return self._exchange.post(batch, timeout)
+        except Exception as error:
+            log(
+                logging.CRITICAL,
+                "upload",
+                "an upload failed and goes on: %r",
+                error,
+            )
+            return FAULT
 
 
 class Uploads:
