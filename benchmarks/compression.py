@@ -49,7 +49,7 @@ from benchmarks.tls_sink import TLSSink
 from benchmarks.workload import Kind
 from ringamp import Client
 from ringamp.collector import CollectorProcess
-from ringamp.transport.compression import CODECS, Codec
+from ringamp.transport.compression import Codec, installed
 
 BATCH = 2000
 """Events of a body, the most that the service takes."""
@@ -124,16 +124,17 @@ def measure_codecs(setup: Setup, _: CollectorProcess) -> Iterator[Figure]:
     """
     Pack with each codec that is installed.
     """
+    codecs = installed()
     kinds = {"one kind": alike(setup), "mixed": mixed(setup)}
     is_example = setup.encoder_bar(0.0) is not None
     blocks: dict[str, Callable[[], float]] = {
         f"{name}, {kind}": partial(pack_all, pack, bodies)
         for kind, bodies in kinds.items()
-        for name, pack in CODECS.items()
+        for name, pack in codecs.items()
     }
     series = interleave(blocks, setup.rounds)
     for kind, bodies in kinds.items():
-        for name, pack in CODECS.items():
+        for name, pack in codecs.items():
             seconds = [one * MICRO for one in series[f"{name}, {kind}"]]
             plain, packed = len(bodies[0]), len(pack(bodies[0]))
             has_bar = is_example and kind == "one kind"

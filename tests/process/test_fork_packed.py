@@ -77,13 +77,13 @@ def test_a_child_packs_what_it_logs(collector, fast):
         if not {fast}:
             sys.modules["isal"] = None
         import workload
-        from ringamp.transport.compression import CODECS
+        from ringamp.transport.compression import installed
         client = workload.begin(compression="gzip")
         ends = threading.Event()
 
         def pack():
             while not ends.is_set():
-                next(iter(CODECS.values()))(bytes(500_000))
+                next(iter(installed().values()))(bytes(500_000))
 
         thread = threading.Thread(target=pack)
         thread.start()
@@ -98,7 +98,7 @@ def test_a_child_packs_what_it_logs(collector, fast):
                  for n in range(4)]
         ends.set()
         thread.join()
-        workload.tell(who="codes", codes=codes, known=list(CODECS))
+        workload.tell(who="codes", codes=codes, known=list(installed()))
         client.shutdown()
         """,
         url=collector.url,

@@ -65,30 +65,32 @@ def zlib_codec(body: Body) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def isal_codec(body: Body) -> bytes:
+def installed() -> dict[str, Codec]:
     """
-    Intel's ISA-L, which has code for ARM as well.
+    What this installation has, the fastest first. Imported when a client asks
+    for gzip, since most do not.
 
-    Not its module with the interface of zlib: that works in 350 KiB, taken
-    from the system and given back for each body, which costs 66 page faults
-    and half as much time again. The small working memory stays in the heap
-    and in the cache, and packs no worse (`benchmarks.compression`).
+    Of ISA-L it is not the module with the interface of zlib: that works in
+    some 300 KiB, taken from the system and given back for each body, which costs
+    66 page faults and half as much time again. The small working memory stays
+    in the heap and in the cache, and packs no worse
+    (`benchmarks.compression`).
     """
-    return igzip_lib.compress(
-        body,
-        _LEVEL,
-        igzip_lib.COMP_GZIP,
-        igzip_lib.MEM_LEVEL_SMALL,
-    )
+    try:
+        from isal import igzip_lib  # noqa: PLC0415 - see above.
+    except ImportError:  # The extra `fast` is not installed.
+        return {"zlib": zlib_codec}
 
+    def isal_codec(body: Body) -> bytes:
+        return igzip_lib.compress(
+            body,
+            _LEVEL,
+            igzip_lib.COMP_GZIP,
+            igzip_lib.MEM_LEVEL_SMALL,
+        )
 
-CODECS: Mapping[str, Codec] = {"isal": isal_codec, "zlib": zlib_codec}
-"""What this installation has, the fastest first."""
+    return {"isal": isal_codec, "zlib": zlib_codec}
 
-try:
-    from isal import igzip_lib
-except ImportError:  # The extra `fast` is not installed.
-    CODECS = {"zlib": zlib_codec}
 
 _REFUSALS = frozenset({400, 415})
 """What a proxy that cannot read gzip says."""
@@ -141,7 +143,9 @@ class Compression:
         self._host = host
         # Popped by the first who learns of a refusal: that is atomic.
         self._on = [True] if is_asked else []
-        self.codec: Codec = next(iter(CODECS.values()))
+        self.codec: Codec = zlib_codec
+        if is_asked:
+            self.codec = next(iter(installed().values()))
 
     @property
     def is_on(self) -> bool:
