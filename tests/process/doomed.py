@@ -53,7 +53,12 @@ POINTS = {
         (Folder, "rename"),
         (Lease, "take"),
     ],
-    "claiming": [(Outlet, "fill"), (Delivery, "send")],
+    "claiming": [
+        (Outlet, "fill"),
+        (Outlet, "deal"),
+        (Delivery, "send"),
+        (Delivery, "collect"),
+    ],
     "releasing": [(Outlet, "release")],
     "a request": [(Connections, "urlopen")],
     "adopting": [
@@ -237,6 +242,7 @@ def live(plan, shared, client, url, spool_dir):
             spool_dir=spool_dir,
             delivery="relay" if plan.relay else "thread",
             min_id_length=chance.choice((1, 5)),
+            concurrent_uploads=chance.choice((1, 1, 3, 8)),
             **OPTIONS,
         )
     for thread in range(1, plan.threads):

@@ -205,7 +205,8 @@ def main(seed, rounds):
     """
     global me  # noqa: PLW0603
     chance = random.Random(seed)
-    me = Me("p", workload.begin())
+    uploads = chance.choice((1, 4, 8))
+    me = Me("p", workload.begin(concurrent_uploads=uploads))
     begin = time.monotonic()
     storm = Storm(rounds, chance)
     threads = [

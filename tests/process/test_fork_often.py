@@ -14,7 +14,8 @@ pytestmark = pytest.mark.process
 FORKS = 500
 
 
-def test_scenario_1_forks_while_threads_push(collector, spool):
+@pytest.mark.parametrize("uploads", [1, 8])
+def test_scenario_1_forks_while_threads_push(collector, spool, uploads):
     """
     While four threads log without a pause, the process forks five hundred
     times. Every child logs within a second and leaves by `os._exit`; the
@@ -24,7 +25,7 @@ def test_scenario_1_forks_while_threads_push(collector, spool):
     run = runner.run(
         f"""
         import os, threading, time, workload
-        client = workload.begin()
+        client = workload.begin(concurrent_uploads={uploads})
         over = False
 
         def push(name):
