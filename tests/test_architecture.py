@@ -89,7 +89,7 @@ OWNERS = {
     "http": {"transport/http"},
     "urllib3": {"transport/http", "transport/connections"},
     "queue": {"transport/connections"},
-    "_thread": {"flusher/loop", "flusher/threads"},
+    "_thread": {"flusher/loop", "flusher/threads", "flusher/uploads"},
     # Locks; threads are started by `_thread` alone, see below. The counters
     # ask which thread it is.
     "threading": {

@@ -115,25 +115,6 @@ def test_most_defaults_are_compared():
     assert DEFAULTS["server_zone"] == "US"
 
 
-def test_what_is_marked_as_missing_is_refused():
-    """
-    What the table says is not in this release raises an error that says so.
-    """
-    asked = {
-        "concurrent_uploads": 2,
-    }
-    marked = {
-        quoted(cells[0])[0]
-        for cells in rows(section("Options"))
-        if "not in this release" in cells[2]
-    }
-
-    assert marked == set(asked)
-    for name, value in asked.items():
-        with pytest.raises(ringamp.OptionsError, match="not have it yet"):
-            ringamp.Options.build({name: value})
-
-
 def test_the_counters_exist():
     """
     Every word in the column of counters is one of `Stats`.

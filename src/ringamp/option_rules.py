@@ -49,12 +49,6 @@ class _RefusedError(Exception):
     """
 
 
-class _NotBuiltError(Exception):
-    """
-    This value asks for what this release does not have yet.
-    """
-
-
 class Rule(NamedTuple):
     """
     What one option may hold: in words, and as the function that takes it.
@@ -73,11 +67,6 @@ class Rule(NamedTuple):
             raise OptionsError(
                 f"option {name}: {_shown(name, value)} given; allowed is"
                 f" {self.allowed}"
-            ) from None
-        except _NotBuiltError:
-            raise OptionsError(
-                f"option {name}: {_shown(name, value)} given; this release"
-                f" does not have it yet, allowed is {self.allowed}"
             ) from None
 
 
