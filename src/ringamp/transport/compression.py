@@ -71,9 +71,9 @@ def installed() -> dict[str, Codec]:
     for gzip, since most do not.
 
     Of ISA-L it is not the module with the interface of zlib: that works in
-    some 300 KiB, taken from the system and given back for each body, which costs
-    66 page faults and half as much time again. The small working memory stays
-    in the heap and in the cache, and packs no worse
+    some 300 KiB, taken from the system and given back for each body, which
+    costs 66 page faults and half as much time again. The small working memory
+    stays in the heap and in the cache, and packs no worse
     (`benchmarks.compression`).
     """
     try:
