@@ -67,6 +67,7 @@ PROGRAMS = {
     "wake": Program(("ring.c", "crc32c.c")),
     "wrap": Program(("ring.c", "crc32c.c")),
     "splice": Program(("ring.c", "splice.c", "crc32c.c")),
+    "deal": Program(("ring.c", "deal.c", "splice.c", "crc32c.c")),
     "recover": Program(("ring.c", "recover.c", "crc32c.c")),
     "damage": Program(("ring.c", "recover.c", "crc32c.c")),
     "header": Program(("ring.c", "recover.c", "crc32c.c")),

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import build
 import kill
+from mutants_deal import DEAL
 from mutants_deaths import DEATHS
 from mutants_lease import LEASE
 from mutants_recover import RECOVER
@@ -33,7 +34,7 @@ from mutants_ring import RING
 from mutants_voids import VOIDS
 from mutation import Mutation
 
-MUTATIONS = [*RING, *DEATHS, *RECOVER, *VOIDS, *LEASE, *REST]
+MUTATIONS = [*RING, *DEATHS, *RECOVER, *VOIDS, *LEASE, *DEAL, *REST]
 
 BUILTINS = [
     "test_hotpath.py",

@@ -25,7 +25,7 @@ SHORT = {
 """Arguments of the short forms, where the defaults take too long."""
 
 CORE = [
-    *("ring.c", "recover.c", "crc32c.c", "splice.c"),
+    *("ring.c", "recover.c", "crc32c.c", "deal.c", "splice.c"),
     *("idcheck.c", "generation.c", "lease.c"),
 ]
 
