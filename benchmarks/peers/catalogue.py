@@ -72,8 +72,11 @@ PEERS = (
         "ringamp_adapter.py",
         {
             DEFAULT: Setting({}, 1, 50_000),
-            # As much waiting as it takes, no event dropped for want of room.
-            TUNED: Setting({"on_full": "block"}, 1, 10_000_000),
+            # The caller waits where there is no room; a ring that stays in
+            # the processor's cache.
+            TUNED: Setting(
+                {"on_full": "block", "buffer_bytes": 4 * 2**20}, 1, 10_000_000
+            ),
             SPOOL: Setting({"on_full": "block"}, 1, 10_000_000),
         },
     ),
