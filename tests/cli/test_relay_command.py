@@ -120,6 +120,11 @@ BAD = {
         {},
         "--retry-timeouts 1,x: allowed is numbers",
     ),
+    "bad compression": (
+        ["--api-key", KEY, "--compression", "zstd"],
+        {},
+        "option compression: 'zstd' given",
+    ),
     "no directory": (
         ["--api-key", KEY, "--spool-dir", "/proc/none"],
         {},
@@ -166,6 +171,31 @@ def test_the_directory_must_be_given():
 
     assert done.returncode == 2
     assert "--spool-dir" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--compression", "gzip"]])
+def test_requests_are_packed_where_asked(given, collector, arguments):
+    """
+    Whatever the workers were told.
+    """
+    client = Client("more").init(
+        KEY,
+        server_url=collector.url,
+        spool_dir=given[1],
+        delivery="relay",
+    )
+    for number in range(200):
+        client.log_event(
+            {"event_type": f"e{number}", "user_id": "datamonster"}
+        )
+
+    done = run(*given, "--once", *arguments, RINGAMP_API_KEY=KEY)
+    client.shutdown(0)
+
+    assert done.returncode == 0, done.stderr
+    summary = collector.ledger.summary()
+    assert summary.accepted == 203
+    assert (summary.bytes < 203 * 60) is bool(arguments)
 
 
 def test_once_tells_with_1_what_could_not_be_sent(given, collector):
