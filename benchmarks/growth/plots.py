@@ -16,6 +16,10 @@ FORMATS = ("svg", "png")
 WIDTH, HEIGHT = 6.4, 3.2
 """Inches of a panel."""
 
+DECADE = 10
+HEADROOM = 1.25
+"""How far the scale goes above the largest value; the legend lies there."""
+
 STYLE = {
     "svg.fonttype": "none",  # Text stays text: a tenth of the size.
     "svg.hashsalt": "ringamp",  # The same figures give the same file.
@@ -115,11 +119,15 @@ def fill_panel(
             linewidth=0,
         )
     panel.set_ylabel(unit)
+    values = [point.value for curve in curves for point in curve.points]
     if growth.scales in {"x", "both"}:
         panel.set_xscale("log")
-    if growth.scales in {"y", "both"}:
+        panel.set_xticks(places, [f"{x:,.10g}" for x in places])
+    if growth.scales in {"y", "both"} and max(values) > DECADE * min(values):
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter("{x:,.10g}")
     else:
         # From nothing on: a change of a hundredth is no cliff.
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, max(values) * HEADROOM)
+    panel.minorticks_off()
     panel.legend(frameon=False, fontsize=8)
