@@ -25,7 +25,7 @@ AXES = {
     ),
     "events": (
         ["delivered event", "orjson.dumps", "resident memory"],
-        {"events_cost": 1.05, "events_cost_alone": None, "events_memory": 1},
+        {"events_cost": 1.05, "events_cost_alone": None, "events_memory": 2},
     ),
     "size": (
         ["delivered event", "orjson.dumps", "delivered kilobyte"],
