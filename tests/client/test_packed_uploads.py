@@ -328,25 +328,32 @@ def test_two_clients_learn_each_for_itself(
     assert collector.ledger.summary().accepted == 400
 
 
-def test_flushes_of_many_threads_meet_one_refusal(
-    make_client, make_proxy, event, collector
+def test_uploads_that_are_refused_at_once_warn_once(
+    make_client, make_proxy, event, caplog
 ):
     """
-    Logged and flushed by several threads at once, each event is taken once.
+    Four are in flight when the proxy refuses the first of them: each goes
+    again in plain, in its own order, and no other one is packed.
     """
-    proxy = make_proxy(refusal=415)
-    client = make_client(server_url=proxy.url, **GZIP)
+    proxy = make_proxy(refusal=415, gate=threading.Barrier(4))
+    client = make_client(
+        server_url=proxy.url,
+        concurrent_uploads=4,
+        retry_timeouts=[],
+        log_level="WARN",
+        **GZIP,
+    )
+    for number in range(16_000):
+        client.log_event(event(number, user_id=f"user-{number % 50}"))
+    client.flush().result(20)
 
-    def work():
-        log_all(client, event, 400)
-        client.flush().result(10)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-
-    summary = collector.ledger.summary()
-    assert (summary.accepted, summary.duplicates) == (1600, 0)
-    assert client.stats().bytes_sent == proxy.bytes_read
+    stats, ledger = client.stats(), proxy.collector.ledger
+    assert (stats.delivered, stats.retries) == (16_000, 0)
+    assert proxy.codings[:4] == ["gzip"] * 4
+    assert set(proxy.codings[4:]) == {None}
+    assert ledger.summary().duplicates == 0
+    assert (stats.bytes_sent, stats.bytes_saved) == (proxy.bytes_read, 0)
+    assert len([line for line in caplog.messages if "gzip" in line]) == 1
+    order = [one["event_id"] for one in ledger.events(user_id="user-7")]
+    assert order == sorted(order)
+    assert len(order) > 100
