@@ -20,6 +20,7 @@ from benchmarks.growth import (
     fills,
     middleware,
     processes,
+    rates,
     sizes,
     threads,
     uploads,
@@ -45,6 +46,7 @@ class Axis(str, Enum):
     THREADS = "threads"
     MIDDLEWARE = "middleware"
     FILL = "fill"
+    RATE = "rate"
     LATENCY = "latency"
 
 
@@ -68,6 +70,7 @@ AXES: dict[Axis, Measure] = {
         (Axis.THREADS, threads),
         (Axis.MIDDLEWARE, middleware),
         (Axis.FILL, fills),
+        (Axis.RATE, rates),
         (Axis.LATENCY, uploads),
     )
 }

@@ -37,6 +37,10 @@ AXES = {
     ),
     "middleware": (["log_event", "orjson.dumps"], {"middleware_each": None}),
     "fill": (["log_event", "orjson.dumps"], {"fill_call": None}),
+    "rate": (
+        ["interval 0 s", "interval 1 s"] * 2,
+        {},
+    ),
     "latency": (
         ["1 upload", "2 uploads"],
         {"latency_0": None, "latency_20": None},
