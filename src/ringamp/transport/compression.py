@@ -133,7 +133,7 @@ class Compression:
     Args:
         host: Where to, for the warning.
 
-        is_on: Whether the options ask for it.
+        is_asked: Whether the options ask for it.
 
     Attributes:
         codec: What packs.
@@ -146,13 +146,6 @@ class Compression:
         self.codec: Codec = zlib_codec
         if is_asked:
             self.codec = next(iter(installed().values()))
-
-    @property
-    def is_on(self) -> bool:
-        """
-        Whether the next body is packed, if it is large enough.
-        """
-        return bool(self._on)
 
     def pack(self, body: Body) -> bytes | None:
         """
