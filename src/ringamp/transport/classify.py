@@ -97,7 +97,8 @@ def _object(body: bytes | bytearray | memoryview) -> dict[str, Any] | None:
     if not body or len(body) > BODY_CAP:
         return None
     try:
-        parsed = orjson.loads(body)
+        # Without a GIL orjson reads nothing but bytes.
+        parsed = orjson.loads(bytes(body))
     except orjson.JSONDecodeError:
         return None
     return parsed if isinstance(parsed, dict) else None
