@@ -378,6 +378,39 @@ def test_a_throttled_user_waits_alone(
     assert numbers == sorted(numbers[:40]) + sorted(numbers[40:])
 
 
+@pytest.mark.parametrize("has_spool", [False, True])
+def test_waiting_for_answers_costs_no_time(
+    make_client, event, collector, tmp_path, has_spool
+):
+    """
+    While some requests are under way and others failed, with events that
+    wait in the ring, the thread that flushes sleeps; also once the service
+    might be tried again, which waits for those answers.
+    """
+    tmp_path.chmod(0o700)
+    collector.faults.add(Fault(status=503))
+    collector.faults.add(Fault(delay=1.9), times=None)
+    more = {"spool_dir": str(tmp_path)} if has_spool else {}
+    client = make_client(
+        concurrent_uploads=4,
+        retry_timeouts=[] if has_spool else [500],
+        **more,
+    )
+    log_all(client, event, 400, users=200)
+    client.flush()
+    time.sleep(0.5)
+    log_all(client, event, 400, users=200)
+    time.sleep(0.7)
+    used = time.thread_time(), time.process_time()
+    time.sleep(0.5)
+    own, all_ = time.thread_time() - used[0], time.process_time() - used[1]
+
+    assert client.stats().pending > 0
+    assert all_ - own < 0.1
+    collector.faults.clear()
+    assert client.flush().result(20).status is not None
+
+
 def test_ids_may_be_anything(make_client, event):
     """
     Device ids where there is no user id, in all alphabets, by dict and after

@@ -22,6 +22,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 
 from ringamp.bindings import generation
 from ringamp.buffer import Batch
@@ -220,11 +221,13 @@ class Trip:
 
     def outage_due(self) -> float | None:
         """
-        When the service is tried again; None where nothing keeps new events
-        from being sent.
+        When the service is tried again, infinite where an answer must come
+        first; None where nothing keeps new events from being sent.
         """
         outage = self._keeper.outage
-        return outage.next_try if outage is not None and outage.is_on else None
+        if outage is None or not outage.is_on:
+            return None
+        return inf if self._hands else outage.next_try
 
     def _fill(self, max_count: int, max_bytes: int) -> Batch | None:
         batch = self._source.fill(

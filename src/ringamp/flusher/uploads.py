@@ -25,6 +25,7 @@ from typing import Any
 from ringamp.bindings import generation
 from ringamp.buffer import Batch
 from ringamp.flusher.exchange import Exchange
+from ringamp.flusher.prefork import forks_unseen
 from ringamp.flusher.threads import Kind, kind_here
 from ringamp.logs import log
 from ringamp.status import Response, Status
@@ -138,10 +139,12 @@ class Uploads:
     def start(self, track: int, batch: Batch, timeout: float) -> bool:
         """
         Have *batch* sent; False where there is no thread for it, as at the
-        interpreter's exit.
+        interpreter's exit, or may be none, as in uWSGI's master.
         """
         upload = self._uploads.get(track)
         if upload is None:
+            if forks_unseen():
+                return False
             try:
                 upload = Upload(self._exchange, self._note, kind_here())
             except RuntimeError:
