@@ -19,7 +19,7 @@
    pass over all. */
 #define SCAN_MAX 24
 
-enum { TYPE, USER, DEVICE, TIME, INSERT, LIBRARY, FIELD_COUNT };
+enum { NONE = -1, TYPE, USER, DEVICE, TIME, INSERT, LIBRARY, FIELD_COUNT };
 
 static const char *const field_names[FIELD_COUNT] = {
     "event_type", "user_id", "device_id", "time", "insert_id", "library",
@@ -134,14 +134,12 @@ inspect(const struct ra_ring *ring, PyObject *const *fields)
 static int
 field_of(PyObject *key)
 {
-    /* The fields by the length of their names. */
+    /* The fields by the length of their names, two at most. */
     static const signed char by_length[][2] = {
-        [4] = {TIME, TIME},
-        [7] = {USER, LIBRARY},
-        [9] = {DEVICE, INSERT},
-        [10] = {TYPE, TYPE},
+        {NONE, NONE}, {NONE, NONE},   {NONE, NONE}, {NONE, NONE},
+        {TIME, NONE}, {NONE, NONE},   {NONE, NONE}, {USER, LIBRARY},
+        {NONE, NONE}, {DEVICE, INSERT}, {TYPE, NONE},
     };
-    const signed char *fields;
     Py_ssize_t length;
     int i;
 
@@ -149,13 +147,12 @@ field_of(PyObject *key)
         if (key == field_keys[i])
             return i;
     length = PyUnicode_GetLength(key);
-    if ((size_t)length >= COUNT(by_length))
-        return FIELD_COUNT;
-    /* Of other lengths there is none: {0, 0}, which is no other key. */
-    fields = by_length[length];
-    for (i = 0; i < 2; i++)
-        if (PyUnicode_Compare(key, field_keys[fields[i]]) == 0)
-            return fields[i];
+    for (i = 0; (size_t)length < COUNT(by_length) && i < 2; i++) {
+        int field = by_length[length][i];
+
+        if (field != NONE && PyUnicode_Compare(key, field_keys[field]) == 0)
+            return field;
+    }
     return FIELD_COUNT;
 }
 

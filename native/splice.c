@@ -48,15 +48,18 @@ ra_ring_text(const unsigned char *id, char *to)
     to[at] = digits32[bits << (5 - have) & 31];
 }
 
+/*
+ * Write `position` over `before`: only the digits that differ, which are few
+ * where one is not far behind the other.
+ */
 static void
-put_position(char *to, uint64_t position)
+put_position(char *to, uint64_t position, uint64_t before)
 {
+    uint64_t changed = position ^ before;
     size_t at = RA_POSITION_TEXT;
 
-    while (at > 0) {
+    for (; at > 0 && changed != 0; changed >>= 5, position >>= 5)
         to[--at] = digits32[position & 31];
-        position >>= 5;
-    }
 }
 
 void
@@ -64,17 +67,83 @@ ra_insert_id(const struct ra_ring *ring, uint64_t position, char *text)
 {
     ra_ring_text(ring->region->ring_id, text);
     text[RA_RING_TEXT] = '-';
-    put_position(text + RA_RING_TEXT + 1, position);
+    memset(text + RA_RING_TEXT + 1, digits32[0], RA_POSITION_TEXT);
+    put_position(text + RA_RING_TEXT + 1, position, 0);
 }
 
 /*
- * What every event of a body may get.
+ * What an event gets before its own bytes. Events that follow one another
+ * lack the same and were mostly logged in the same millisecond, so the text
+ * is kept, and only the position in it changes.
  */
 struct additions {
-    char insert_id[RA_RING_TEXT + 1 + RA_POSITION_TEXT];
+    const struct ra_ring *ring;
     const char *library;
     uint64_t library_length;
+    unsigned flags; /* what the text was written for; 0 is nothing */
+    uint64_t time_ms;
+    uint64_t position;
+    size_t position_at;
+    size_t length;
+    char text[RA_ADDED_MAX + 20]; /* A time in a file may have more digits. */
 };
+
+/*
+ * Write the text for an event that lacks what `flags` say, all but the name
+ * of the library.
+ */
+static void
+compose(struct additions *additions, unsigned flags, uint64_t time_ms)
+{
+    unsigned char *text = (unsigned char *)additions->text, *to = text;
+
+    *to++ = '{';
+    if (flags & RA_LACKS_TIME) {
+        to = PUT_TEXT(to, "\"time\":");
+        to = put_decimal(to, time_ms);
+        *to++ = ',';
+    }
+    if (flags & RA_LACKS_INSERT_ID) {
+        to = PUT_TEXT(to, "\"insert_id\":\"");
+        ra_insert_id(additions->ring, 0, (char *)to);
+        additions->position_at = (size_t)(to - text) + RA_RING_TEXT + 1;
+        to += RA_RING_TEXT + 1 + RA_POSITION_TEXT;
+        to = PUT_TEXT(to, "\",");
+    }
+    if (flags & RA_LACKS_LIBRARY)
+        to = PUT_TEXT(to, "\"library\":\"");
+    additions->flags = flags;
+    additions->time_ms = time_ms;
+    additions->position = 0;
+    additions->length = (size_t)(to - text);
+}
+
+/*
+ * Write what the event of a record lacks, and the brace before it.
+ */
+static unsigned char *
+put_additions(unsigned char *to, struct additions *additions, unsigned flags,
+              uint64_t time_ms, uint64_t position)
+{
+    flags &= RA_LACKS_TIME | RA_LACKS_INSERT_ID | RA_LACKS_LIBRARY;
+    if (flags == 0) {
+        *to++ = '{';
+        return to;
+    }
+    if (flags != additions->flags || time_ms != additions->time_ms)
+        compose(additions, flags, time_ms);
+    if (flags & RA_LACKS_INSERT_ID) {
+        put_position(additions->text + additions->position_at, position,
+                     additions->position);
+        additions->position = position;
+    }
+    to = put(to, additions->text, additions->length);
+    if (flags & RA_LACKS_LIBRARY) {
+        to = put(to, additions->library, additions->library_length);
+        to = PUT_TEXT(to, "\",");
+    }
+    return to;
+}
 
 /*
  * Write one record's event; NULL if it is no longer the one that was claimed.
@@ -102,23 +171,7 @@ put_event(unsigned char *to, const struct ra_ring *ring, uint64_t at,
         return NULL;
     *left -= *length;
 
-    *to++ = '{';
-    if (flags & RA_LACKS_TIME) {
-        to = PUT_TEXT(to, "\"time\":");
-        to = put_decimal(to, record->time_ms);
-        *to++ = ',';
-    }
-    if (flags & RA_LACKS_INSERT_ID) {
-        put_position(additions->insert_id + RA_RING_TEXT + 1, at);
-        to = PUT_TEXT(to, "\"insert_id\":\"");
-        to = put(to, additions->insert_id, sizeof(additions->insert_id));
-        to = PUT_TEXT(to, "\",");
-    }
-    if (flags & RA_LACKS_LIBRARY) {
-        to = PUT_TEXT(to, "\"library\":\"");
-        to = put(to, additions->library, additions->library_length);
-        to = PUT_TEXT(to, "\",");
-    }
+    to = put_additions(to, additions, flags, record->time_ms, at);
     return put(to, record->payload + 1, *length - 1);
 }
 
@@ -146,7 +199,6 @@ splice(const struct ra_ring *ring, uint64_t count, uint64_t left,
     uint64_t at = start;
     uint64_t i, length;
 
-    ra_insert_id(ring, 0, additions->insert_id);
     for (i = 0; i < count; i++) {
         if (start != RA_DEALT)
             positions[i] = ra_ring_next(ring, at);
@@ -169,7 +221,7 @@ ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
           unsigned char *body, uint32_t *offsets, uint64_t *positions)
 {
     struct additions additions = {
-        .library = library, .library_length = library_length};
+        .ring = ring, .library = library, .library_length = library_length};
 
     return splice(ring, claim->count, claim->bytes, claim->start, head,
                   head_length, tail, tail_length, &additions, body, offsets,
@@ -184,7 +236,7 @@ ra_splice_share(const struct ra_ring *ring, const struct ra_share *share,
                 uint32_t *offsets)
 {
     struct additions additions = {
-        .library = library, .library_length = library_length};
+        .ring = ring, .library = library, .library_length = library_length};
 
     return splice(ring, share->count, share->bytes, RA_DEALT, head,
                   head_length, tail, tail_length, &additions, body, offsets,

@@ -206,13 +206,16 @@ class Client(Shorthands):
         lane = self._lane
         if lane is None:
             return self._log_carefully(event, extra)
+        # Looked up apart from the call: slots are not methods, and asking for
+        # one as such takes the long way.
+        begin, enter = lane.begin, lane.enter
         try:
-            passage = lane.begin(event, extra)
+            passage = begin(event, extra)
         except TypeError:
             # Neither a dict nor an Event; the careful lane makes a dict.
             return self._log_carefully(event, extra)
         try:
-            lane.enter(passage, passage)
+            enter(passage, passage)
         except Exception as error:
             return lane.fail(error, passage)
         receipt: Receipt | None = passage.receipt

@@ -45,8 +45,29 @@ REST = [
     Mutation(
         "one insert_id for all",
         "splice.c",
-        "        put_position(additions->insert_id + RA_RING_TEXT + 1, at);\n",
-        "",
+        "    uint64_t changed = position ^ before;\n",
+        "    uint64_t changed = before == 0 ? position : 0;\n",
+        "splice",
+    ),
+    Mutation(
+        "a position's low digits alone changed",
+        "splice.c",
+        "changed != 0; changed >>= 5, position >>= 5",
+        "changed != 0; changed >>= 10, position >>= 5",
+        "splice",
+    ),
+    Mutation(
+        "the first event's time for all",
+        "splice.c",
+        "if (flags != additions->flags || time_ms != additions->time_ms)",
+        "if (flags != additions->flags)",
+        "splice",
+    ),
+    Mutation(
+        "the first event's lacks for all",
+        "splice.c",
+        "if (flags != additions->flags || time_ms != additions->time_ms)",
+        "if (additions->flags == 0 || time_ms != additions->time_ms)",
         "splice",
     ),
     Mutation(
@@ -123,8 +144,8 @@ REST = [
     Mutation(
         "keys that are not interned overlooked",
         "fields.c",
-        "        if (PyUnicode_Compare(key, field_keys[fields[i]]) == 0)",
-        "        if (PyUnicode_Compare(key, field_keys[fields[i]]) == 2)",
+        "PyUnicode_Compare(key, field_keys[field]) == 0)",
+        "PyUnicode_Compare(key, field_keys[field]) == 2)",
         "hotpath",
     ),
     Mutation(

@@ -89,6 +89,41 @@ flags_say_what_is_added(void)
 }
 
 static void
+neighbours_get_what_each_of_them_lacks(void)
+{
+    struct ra_ring ring;
+    struct ra_claim claim;
+    char wanted[4096], id[RA_RING_TEXT + 1 + RA_POSITION_TEXT + 1] = "";
+    uint64_t length;
+    int i, at = 0;
+
+    /* Twice each, in two milliseconds, over a carry of the positions. */
+    ring_new(&ring, SMALLEST, 32 * SMALLEST - 256);
+    for (i = 0; i < 32; i++)
+        push_text(&ring, "{\"a\":1}", (unsigned)i / 2 % 8,
+                  (uint64_t)(i / 16 + 7));
+    length = splice_all(&ring, &claim);
+    CHECK_EQ(claim.count, 32);
+
+    for (i = 0; i < 32; i++) {
+        unsigned lacks = (unsigned)i / 2 % 8;
+
+        at += sprintf(wanted + at, "%c{", i == 0 ? '[' : ',');
+        if (lacks & RA_LACKS_TIME)
+            at += sprintf(wanted + at, "\"time\":%d,", i / 16 + 7);
+        ra_insert_id(&ring, positions[i], id);
+        if (lacks & RA_LACKS_INSERT_ID)
+            at += sprintf(wanted + at, "\"insert_id\":\"%s\",", id);
+        if (lacks & RA_LACKS_LIBRARY)
+            at += sprintf(wanted + at, "\"library\":\"" LIBRARY "\",");
+        at += sprintf(wanted + at, "\"a\":1}");
+    }
+    sprintf(wanted + at, "]");
+    check_body(length, wanted);
+    ring_drop(&ring);
+}
+
+static void
 events_are_joined_and_found_again(void)
 {
     struct ra_ring ring;
@@ -242,6 +277,7 @@ int
 main(void)
 {
     RUN(flags_say_what_is_added);
+    RUN(neighbours_get_what_each_of_them_lacks);
     RUN(events_are_joined_and_found_again);
     RUN(each_event_has_an_insert_id_of_its_own);
     RUN(nothing_claimed_is_an_empty_list);

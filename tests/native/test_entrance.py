@@ -171,13 +171,17 @@ def test_no_reference_is_kept_or_lost(ring):
     After many events of every kind the counts are what they were.
     """
     outcomes, extra, answer = object(), object(), object()
+    branch = "".join(list("branch"))
     event = changed(x=[extra.__class__.__name__])
-    struct = Event("watch", user_id="somebody", plan=Plan(branch="b"))
+    struct = Event("watch", user_id="somebody", plan=Plan(branch=branch))
 
     def unusual(*_):
         return answer
 
-    things = (event, struct, struct.plan, outcomes, extra, answer, unusual)
+    things = (
+        *(event, struct, struct.plan, branch),
+        *(outcomes, extra, answer, unusual),
+    )
 
     def some():
         for _ in range(200):
