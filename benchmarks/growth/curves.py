@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from benchmarks.harness import quartiles
 from benchmarks.report import Figure
+
+Place = TypeVar("Place", bound=float)
 
 Scales = Literal["linear", "x", "y", "both"]
 """Which scales of the plot are logarithmic."""
@@ -56,7 +58,7 @@ class Curve(msgspec.Struct, frozen=True):
         cls,
         name: str,
         unit: str,
-        series: Mapping[float, Sequence[float]],
+        series: Mapping[Place, Sequence[float]],
         scale: float = 1.0,
     ) -> Curve:
         """

@@ -7,17 +7,23 @@ same share, as fast as it can and all of them at once, however few the cores.
 A share fits into a worker's buffer and nothing blocks: a worker that has to
 wait for the processor shows as events that were dropped, sent twice or not at
 all.
+
+Beside it, as many processes post bodies that were built beforehand, with
+urllib3 alone: what that costs more with many is the machine's part.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
-from time import perf_counter
+from statistics import fmean
+from time import perf_counter, process_time
 from typing import Any
 
 import msgspec
 
+from benchmarks.delivery import Ready
 from benchmarks.environment import stamp
 from benchmarks.growth.curves import Curve, Growth
 from benchmarks.growth.turns import in_turns
@@ -63,7 +69,7 @@ class Tally:
         self.dropped = 0
         self.repeated = 0
         self.miscounted = 0
-        self.speeds: dict[float, list[float]] = {}
+        self.speeds: dict[int, list[float]] = {}
 
     def note(
         self,
@@ -91,24 +97,30 @@ def measure(scale: Scale) -> Growth:
     event = make_event()
     tally = Tally()
     with CollectorProcess(counting=True) as collector:
-        # The parent logs nothing, so it has no thread when it forks.
+        # Its client has ended before anything forks, and that of the workers
+        # logs nothing in the parent: no thread is copied.
+        ready = Ready(collector.url, event, scale.share)
         client = make_client("processes", collector.url)
-        costs = in_turns(
-            {
-                count: partial(
-                    one_round,
-                    client,
-                    collector,
-                    tally,
-                    event,
-                    workers=count,
-                    share=scale.share,
-                )
-                for count in scale.workers
-            },
-            scale.rounds,
-        )
+        blocks: dict[tuple[str, int], Callable[[], float]] = {}
+        for count in scale.workers:
+            blocks["ours", count] = partial(
+                one_round,
+                client,
+                collector,
+                tally,
+                event,
+                workers=count,
+                share=scale.share,
+            )
+            blocks["peer", count] = partial(
+                one_posting, ready, workers=count, share=scale.share
+            )
+        series = in_turns(blocks, scale.rounds)
         client.shutdown()
+    costs, posting = (
+        {count: series[who, count] for count in scale.workers}
+        for who in ("ours", "peer")
+    )
     return Growth(
         axis="processes",
         question="Processor time of a delivered event as more workers log, "
@@ -116,22 +128,27 @@ def measure(scale: Scale) -> Growth:
         along="worker processes",
         curves=[
             Curve.of("delivered event", "us", costs, MICRO),
+            Curve.of("urllib3 posting alone", "us", posting, MICRO),
             Curve.of("all together", "events/s", tally.speeds),
         ],
-        bars=[*against_one(costs), *promises(tally, max(scale.workers))],
+        bars=[
+            *against_one(costs),
+            posting_alone(posting),
+            *promises(tally, max(scale.workers)),
+        ],
         scales="x",
     )
 
 
-def against_one(costs: dict[float, list[float]]) -> list[Figure]:
+def against_one(costs: dict[int, list[float]]) -> list[Figure]:
     """
     Compare what many cost with what one costs.
     """
     one = min(costs)
     return [
         ratio(
-            f"processes_{count:.0f}",
-            f"delivered event, {count:.0f} workers / {one:.0f}",
+            f"processes_{count}",
+            f"delivered event, {count} workers / {one}",
             costs[count],
             costs[one],
             bar=TOLERANCE if count in {4, 32} else None,
@@ -139,6 +156,19 @@ def against_one(costs: dict[float, list[float]]) -> list[Figure]:
         for count in costs
         if count != one
     ]
+
+
+def posting_alone(posting: dict[int, list[float]]) -> Figure:
+    """
+    Say how much of it is the machine's.
+    """
+    least, most = min(posting), max(posting)
+    return ratio(
+        "processes_posting",
+        f"posting bodies built beforehand, {most} processes / {least}",
+        posting[most],
+        posting[least],
+    )
 
 
 def promises(tally: Tally, most: int) -> list[Figure]:
@@ -177,23 +207,77 @@ def one_round(
     processor time of an event.
     """
     before = collector.summary().accepted
+    reports, began = fork_all(workers, partial(work, client, event, share))
+    shifts = [read_shift(report) for report in reports]
+    seconds = perf_counter() - began
+    wait_for_all(workers)
+    asked = share * workers
+    arrived = collector.summary().accepted - before
+    tally.note(shifts, asked, arrived, seconds)
+    return sum(shift.cpu for shift in shifts) / asked
+
+
+def one_posting(ready: Ready, *, workers: int, share: int) -> float:
+    """
+    The same for children that only post.
+    """
+    reports, _ = fork_all(workers, partial(post, ready, share))
+    costs = []
+    for report in reports:
+        with os.fdopen(report, "rb") as pipe:
+            costs.append(float(pipe.read()))
+    wait_for_all(workers)
+    return fmean(costs)
+
+
+def fork_all(
+    workers: int, work: Callable[[int, int], object]
+) -> tuple[list[int], float]:
+    """
+    Fork children that begin together.
+
+    Args:
+        workers: How many.
+
+        work: Called in each with a gate, whose end is the sign to begin, and
+            with where its report goes; does not return.
+
+    Returns:
+        Where the reports come from, and when they began.
+    """
     gate, start = os.pipe()
     reports = []
     for _ in range(workers):
         reader, writer = os.pipe()
         if os.fork() == 0:
             os.close(start)
-            work(client, event, share, gate, writer)
+            work(gate, writer)
         os.close(writer)
         reports.append(reader)
     os.close(gate)
     began = perf_counter()
     os.close(start)
-    shifts = [read_shift(report) for report in reports]
-    seconds = perf_counter() - began
+    return reports, began
+
+
+def wait_for_all(workers: int) -> None:
+    """
+    Wait until all children have ended.
+    """
     for _ in range(workers):
         os.wait()
-    asked = share * workers
-    arrived = collector.summary().accepted - before
-    tally.note(shifts, asked, arrived, seconds)
-    return sum(shift.cpu for shift in shifts) / asked
+
+
+def post(ready: Ready, events: int, gate: int, report: int) -> None:
+    """
+    Be a child that posts; does not return.
+    """
+    status = 1
+    try:
+        os.read(gate, 1)
+        began = process_time()
+        posted = ready.post(events)
+        os.write(report, b"%r" % ((process_time() - began) / posted))
+        status = 0
+    finally:
+        os._exit(status)

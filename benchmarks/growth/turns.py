@@ -9,11 +9,11 @@ of an axis has its turn in every round, and medians are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from itertools import repeat
 from time import process_time
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -21,6 +21,8 @@ from benchmarks.delivery import log_all
 from benchmarks.harness import interleave, settle
 from benchmarks.workload import json_bytes
 from ringamp import Client
+
+Place = TypeVar("Place", bound=Hashable)
 
 LINE = {
     "sku": "SKU-00017",
@@ -32,8 +34,8 @@ LINE = {
 
 
 def in_turns(
-    blocks: Mapping[float, Callable[[], float]], rounds: int
-) -> dict[float, list[float]]:
+    blocks: Mapping[Place, Callable[[], float]], rounds: int
+) -> dict[Place, list[float]]:
     """
     Measure each place of an axis once a round, in random order, after a round
     that does not count: it touches memory for the first time.
