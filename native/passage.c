@@ -23,6 +23,8 @@
 
 #include <structmember.h>
 
+#include "without_gil.h"
+
 struct passage {
     PyObject_HEAD
     PyObject *event;
@@ -31,6 +33,9 @@ struct passage {
     PyObject *answer;
     struct ra_entrance *entrance;
     long long position;
+#ifdef Py_GIL_DISABLED
+    ra_word is_reached; /* the end, by one thread of several */
+#endif
 };
 
 static PyTypeObject *passage_type;
@@ -43,10 +48,12 @@ event_of(PyObject *payload)
 
     if (Py_TYPE(payload) != passage_type)
         return PyObject_GetAttr(payload, event_name);
+    RA_BEGIN_ALONE(payload);
     event = ((struct passage *)payload)->event;
+    Py_XINCREF(event);
+    RA_END_ALONE();
     if (event == NULL)
         PyErr_SetString(PyExc_AttributeError, "event");
-    Py_XINCREF(event);
     return event;
 }
 
@@ -69,6 +76,44 @@ take(PyObject **slot, PyObject *made)
     return 0;
 }
 
+static PyObject *
+extra_of(struct passage *passage)
+{
+    PyObject *extra;
+
+    RA_BEGIN_ALONE((PyObject *)passage);
+    extra = passage->extra == NULL ? Py_None : passage->extra;
+    Py_INCREF(extra); /* Whoever is called may change it. */
+    RA_END_ALONE();
+    return extra;
+}
+
+/*
+ * Whether the end is reached for the first time. With a GIL that is known
+ * when the position is, since a push keeps it.
+ */
+static int
+reach(struct passage *passage)
+{
+#ifdef Py_GIL_DISABLED
+    uint64_t before = 0;
+
+    return cas_seq_cst(&passage->is_reached, &before, 1);
+#else
+    return passage->position == RA_UNDER_WAY;
+#endif
+}
+
+static void
+turn_back(struct passage *passage)
+{
+#ifdef Py_GIL_DISABLED
+    store_seq_cst(&passage->is_reached, 0);
+#else
+    (void)passage;
+#endif
+}
+
 /*
  * Push the event of the payload, unless that has been done.
  */
@@ -76,21 +121,22 @@ static int
 finish(struct passage *passage, PyObject *event)
 {
     const struct ra_entrance *entrance = passage->entrance;
-    PyObject *extra = passage->extra == NULL ? Py_None : passage->extra;
-    PyObject *answer;
+    PyObject *extra, *answer;
     int64_t position = RA_AGAIN;
 
-    if (passage->position == RA_UNDER_WAY) {
+    if (reach(passage)) {
         position = entrance->ring == NULL
                        ? RA_UNCLEAN
                        : ra_push_event(entrance->ring, event);
-        if (position == RA_RAISED)
+        if (position == RA_RAISED) {
+            turn_back(passage);
             return -1;
+        }
         passage->position = position;
         if ((position & 7) == 0)
             return take(&passage->receipt, ra_receipt(entrance, position));
     }
-    Py_INCREF(extra); /* Whoever is called may change it. */
+    extra = extra_of(passage);
     answer = ra_unusual(entrance, event, extra, position);
     Py_DECREF(extra);
     return take(&passage->answer, answer);
@@ -188,6 +234,9 @@ ra_begin(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     passage->answer = Py_None;
     passage->entrance = (struct ra_entrance *)self;
     passage->position = RA_UNDER_WAY;
+#ifdef Py_GIL_DISABLED
+    store_relaxed(&passage->is_reached, 0); /* relaxed: not known yet. */
+#endif
     return (PyObject *)passage;
 }
 

@@ -13,6 +13,8 @@
  */
 #include "hotpath.h"
 
+#include "without_gil.h"
+
 #define KNOWN_MAX 4
 
 struct layout {
@@ -79,9 +81,6 @@ ra_know_struct(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
                                          "the keys and values of its fields");
         return NULL;
     }
-#ifdef Py_GIL_DISABLED
-    Py_RETURN_FALSE; /* Another thread may set a field meanwhile. */
-#endif
     size = basic_size((PyObject *)Py_TYPE(args[0]));
     if (size < 0)
         return NULL;
@@ -134,7 +133,9 @@ put_field(PyObject *dict, PyObject *key, PyObject *value)
     if (PyUnicode_CheckExact(value) || PyDict_CheckExact(value) ||
         PyFloat_CheckExact(value) || (inner = layout_of(value)) == NULL)
         return PyDict_SetItem(dict, key, value);
+    Py_INCREF(value); /* It may be taken out of its place meanwhile. */
     made = set_fields(inner, value);
+    Py_DECREF(value);
     failed = made == NULL || PyDict_SetItem(dict, key, made) < 0;
     Py_XDECREF(made);
     return failed ? -1 : 0;
@@ -146,6 +147,8 @@ set_fields(const struct layout *layout, PyObject *object)
     PyObject *dict = PyDict_New();
     Py_ssize_t i;
 
+    /* Whoever sets a field without a GIL has the object alone for that. */
+    RA_BEGIN_ALONE(object);
     for (i = 0; dict != NULL && i < layout->count; i++) {
         PyObject *value = word_at(object, layout->offsets[i]);
 
@@ -156,6 +159,7 @@ set_fields(const struct layout *layout, PyObject *object)
             put_field(dict, PyTuple_GetItem(layout->keys, i), value) < 0)
             Py_CLEAR(dict);
     }
+    RA_END_ALONE();
     return dict;
 }
 

@@ -80,7 +80,7 @@ ra_shut(struct ra_ring *ring)
 #else
 
 #define RA_CAN_CHANGE_MEANWHILE 0
-#define RA_BEGIN_ALONE(object) {
+#define RA_BEGIN_ALONE(object) {(void)(object)
 #define RA_END_ALONE() }
 
 static inline int
