@@ -143,7 +143,7 @@ def compare(
         "log_event(dict) / orjson.dumps",
         series["dict"],
         series["orjson"],
-        bar=setup.encoder_bar(3.0),
+        bar=setup.encoder_bar(2.5),
     )
     yield ratio(
         "log_event_middleware",
@@ -157,6 +157,7 @@ def compare(
         "log_event(Event) / msgspec's encoding of it",
         series["struct"],
         series["msgspec"],
+        bar=setup.encoder_bar(2.5),
     )
     yield ratio(
         "log_event_spool",

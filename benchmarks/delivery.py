@@ -170,7 +170,7 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         "processor time of a delivered event / orjson.dumps",
         [run.cpu for run in ours],
         [run.cpu for run in encoder],
-        bar=setup.encoder_bar(5.0),
+        bar=setup.encoder_bar(4.5),
     )
     yield ratio(
         "throughput",
@@ -179,7 +179,7 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         [1 / run.seconds for run in peer],
         scale=1,
         unit="events/s",
-        bar=0.25,
+        bar=0.30,
         wants_more=True,
     )
     yield ratio(

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parents[2]
 
 CALLS = {
-    "log_event_dict": 3.0,
+    "log_event_dict": 2.5,
     "log_event_middleware": 5.0,
-    "log_event_struct": None,
+    "log_event_struct": 2.5,
     "log_event_spool": 1.3,
     "log_event_threads": None,
 }
@@ -29,8 +29,8 @@ LATENCY = {
     "latency_max": None,
 }
 DELIVERY = {
-    "cpu_per_event": 5.0,
-    "throughput": 0.25,
+    "cpu_per_event": 4.5,
+    "throughput": 0.30,
     "cpu_against_urllib3": None,
 }
 MEMORY = {"outage_memory": 48, "outage_miscounted": 0}
