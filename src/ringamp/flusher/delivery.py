@@ -36,6 +36,18 @@ class Delivery(Trip):
     # When a disk that was full is tried again.
     _disk_due: float | None = None
 
+    def make_room(self, keep_newest: int | None) -> float | None:
+        """
+        Make room for new events while nothing can be sent: keep so many of
+        them, or put the oldest on disk.
+
+        Returns:
+            None; or when to try again, where the disk takes nothing now.
+        """
+        return (
+            self.relieve() if keep_newest is None else self.evict(keep_newest)
+        )
+
     def evict(self, keep: int) -> float | None:
         """
         Give up the oldest events until at most *keep* are left, and the ring

@@ -7,19 +7,15 @@ Whose turn it is
     One thread at a time flushes: the background thread, or, after it has
     ended, the thread that closes. The background thread is started by the
     first push that finds nobody to wake, so a server's master that loads the
-    application and logs nothing has no thread.
-
-    What kind of thread it is turns out when it is started (threads.py), and
-    its locks are made then.
+    application and logs nothing has no thread. Of what kind it is turns out
+    then (threads.py).
 
 Sleeping
 
-    `_bell` is a lock that is held while nobody rings. The flusher sleeps by
-    taking it, with a time limit where something falls due by itself. Before
-    that it arms the ring; the push that reaches the armed count rings once.
-    So a push costs no wake-up while the flusher works or lingers, and an idle
-    process never wakes; with a spool it looks every few seconds for what
-    others left.
+    The flusher sleeps by a bell (bell.py). Before that it arms the ring; the
+    push that reaches the armed count rings once. So a push costs no wake-up
+    while the flusher works or lingers, and an idle process never wakes; with
+    a spool it looks every few seconds for what others left.
 
         rest     nothing to send: sleep until a first event, a due lane, a
                  due retry.
@@ -30,11 +26,8 @@ Sleeping
     With several uploads work is giving out batches, and an answer rings the
     bell like a push; so rest and gather go on while requests are under way.
 
-Stopping
-
-    `close` rings, waits for the thread to end, and sends what is left in the
-    calling thread (draining.py), since at interpreter exit no thread can be
-    started (3.12).
+    `close` waits for the thread to end and sends what is left in the calling
+    thread (draining.py): at interpreter exit none can be started (3.12).
 """
 
 from __future__ import annotations
@@ -48,6 +41,7 @@ from typing import Any
 from ringamp.bindings import generation
 from ringamp.buffer import Ring
 from ringamp.clock import Clock
+from ringamp.flusher.bell import Bell
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.draining import GRACE, Draining
 from ringamp.flusher.prefork import forks_unseen
@@ -124,9 +118,7 @@ class Flusher:
         self._max_events = options.max_events
         self._interval = options.upload_interval_in_sec
         self._max_cached = options.max_cached_events
-        # Of no use before there is a thread, but for who starts it.
-        self._bell: Any = threading.Lock()
-        self._bell.acquire()
+        self._bell = Bell(clock)
         self._ended: Any = threading.Lock()
         self._started = False
         self._thread: int | None = None
@@ -141,7 +133,7 @@ class Flusher:
             sleep_until=self._sleep_until,
             interrupt=interrupt,
         )
-        delivery.listen(self._ring_bell)
+        delivery.listen(self._bell.ring)
         self._ring.arm(1, self._ring.capacity)
 
     @property
@@ -163,7 +155,7 @@ class Flusher:
         """
         if not self._started:
             self._start()
-        self._ring_bell()
+        self._bell.ring()
 
     def hurry(self) -> None:
         """
@@ -200,7 +192,7 @@ class Flusher:
                 # drains when it gets back.
                 self._deadline = deadline
                 return
-            self._ring_bell()
+            self._bell.ring()
             if not self._wait_for_end(deadline):
                 self._draining.give_up()
                 return
@@ -213,17 +205,9 @@ class Flusher:
         self._interrupt()
         return bool(self._ended.acquire(timeout=GRACE))
 
-    def _ring_bell(self) -> None:
-        try:
-            self._bell.release()
-        except RuntimeError:
-            # It rings already; two may ring at the same moment.
-            return
-
     def _start(self) -> None:
         """
-        Start the thread. Two pushes may get here at once; taking the lock
-        that the thread gives back at its end decides.
+        Start the thread. Of two pushes, the one that gets the lock does.
         """
         if not self._ended.acquire(blocking=False):
             return
@@ -232,7 +216,8 @@ class Flusher:
             self._do_without("uWSGI's master forks behind Python's back")
             return
         kind = kind_here()
-        self._bell, self._ended = kind.make_locked(), kind.make_locked()
+        self._bell.suit(kind)
+        self._ended = kind.make_locked()
         self._begin()
         self._started = True
         try:
@@ -290,8 +275,8 @@ class Flusher:
 
     def _turn(self) -> None:
         """
-        Rest and work once. A failure is a defect of ours, or memory ran out:
-        the batch in hand gets its outcome, and the thread lives on.
+        Rest and work once. Whatever fails here, or where memory runs out, the
+        batch in hand gets its outcome, and the thread lives on.
         """
         try:
             self._rest()
@@ -326,41 +311,33 @@ class Flusher:
         When something falls due by itself.
         """
         due = self._delivery.next_due()
-        if self._salvage is None:
-            return due
-        found = self._salvage.next_due()
-        return found if due is None else min(due, found)
+        found = None if self._salvage is None else self._salvage.next_due()
+        return min((at for at in (due, found) if at is not None), default=None)
 
     def _sit_out(self, due: float) -> None:
         """
         Wait for a retry, or for the end of an outage; meanwhile make room
-        for new events, from the oldest on, where that is asked or where they
-        can go to the disk.
+        for new events where that is asked, or where old ones can go to disk.
         """
         if due <= self._clock.monotonic():
             return
+        capacity = self._ring.capacity
         if self._keep_newest is not None:
-            count, volume = self._keep_newest + 1, self._ring.capacity * 3 // 4
+            count, volume = self._keep_newest + 1, capacity * 3 // 4
         elif self._salvage is not None:
-            count, volume = EVERY, self._ring.capacity // 2
+            count, volume = EVERY, capacity // 2
         else:
             self._sleep_until(due)
             return
-        full = self._make_room()
+        full = self._delivery.make_room(self._keep_newest)
         if full is not None:
-            # A full disk. The ring is full as well, so it would not let us
-            # sleep.
+            # A full disk. The ring, which is full too, would not let us sleep.
             self._ring.disarm()
             self._sleep_until(min(due, full))
             return
         if not self._ring.arm(count, volume):
             self._sleep_until(due)
-        self._make_room()
-
-    def _make_room(self) -> float | None:
-        if self._keep_newest is not None:
-            return self._delivery.evict(self._keep_newest)
-        return self._delivery.relieve()
+        self._delivery.make_room(self._keep_newest)
 
     def _gather(self) -> None:
         if self._is_urgent() or self._ring.pushed == self._ring.claimed:
@@ -394,10 +371,7 @@ class Flusher:
         return self._stopping or self._ring.claimed < self._urgent
 
     def _sleep_until(self, due: float | None) -> None:
-        if due is None:
-            self._bell.acquire()
-        elif (left := due - self._clock.monotonic()) > 0:
-            self._bell.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+        self._bell.sleep_until(due)
         if self.is_own_thread():
             self._end_copy()
 

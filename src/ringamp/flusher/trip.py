@@ -19,17 +19,15 @@ say (keeping.py).
 
 from __future__ import annotations
 
-import logging
-from collections import deque
 from collections.abc import Sequence
 from math import inf
 
 from ringamp.bindings import generation
 from ringamp.buffer import Batch
-from ringamp.buffer.batch import Pin
 from ringamp.clock import Clock
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import Exchange
+from ringamp.flusher.intake import Intake
 from ringamp.flusher.keeping import InMemory, Keeper, Measure, Return, Shelve
 from ringamp.flusher.line import Line
 from ringamp.flusher.sizing import SizeLimit
@@ -37,10 +35,8 @@ from ringamp.flusher.source import RingSource, Source
 from ringamp.flusher.throttling import LANES_FULL, Throttling
 from ringamp.flusher.uploads import Uploads
 from ringamp.flusher.verdicts import Ends, Fate, Settled, Verdicts
-from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry.decision import (
-    Decision,
     Deliver,
     Drop,
     Hold,
@@ -97,20 +93,17 @@ class Trip:
         keeper: Keeper | None = None,
         uploads: Uploads | None = None,
     ) -> None:
-        self._source = source
+        self._intake = Intake(source, ring, envelope)
         self._ring = ring
         self._outcomes = outcomes
         self._ends = ends
         self._keeper = keeper or InMemory()
-        # Ring space is given back in order, whatever ends first.
-        self._pins: deque[tuple[Pin, int]] = deque()
         self._exchange = exchange
         self._envelope = envelope
         self._options = options
         self._verdicts = Verdicts(
             options, outcomes, ends, counters, exchange.retries
         )
-        self._counters = counters
         self._clock = clock
         self._line = Line()
         self._uploads = uploads
@@ -200,24 +193,13 @@ class Trip:
         """
         Put new events in line, a batch for each track that has any.
         """
-        if self._ring is None:
-            return
-        dealt = self._ring.deal(
-            self._envelope.head,
-            self._envelope.tail,
-            tracks=tracks,
-            max_count=self._options.max_events,
-            max_bytes=self._limit.value,
+        dealt = self._intake.deal(
+            tracks, self._options.max_events, self._limit.value
         )
-        if dealt is None:
-            return
-        window, batches = dealt
-        pin = Pin(window.left, self._release, in_ring=True)
-        self._pins.append((pin, window.end))
-        self._outcomes.open(window)
-        for batch in batches:
-            batch.pins = pin
-            self._line.append((0.0, batch))
+        if dealt is not None:
+            window, batches = dealt
+            self._outcomes.open(window)
+            self._line.extend((0.0, batch) for batch in batches)
 
     def outage_due(self) -> float | None:
         """
@@ -230,26 +212,7 @@ class Trip:
         return inf if self._hands else outage.next_try
 
     def _fill(self, max_count: int, max_bytes: int) -> Batch | None:
-        batch = self._source.fill(
-            self._envelope.head,
-            self._envelope.tail,
-            max_count=max_count,
-            max_bytes=max_bytes,
-        )
-        if batch is not None and batch.end is not None:
-            batch.pins = Pin(len(batch), self._release, in_ring=True)
-            self._pins.append((batch.pins, batch.end))
-        return batch
-
-    def _release(self) -> None:
-        """
-        Give back the ring space before the oldest event that has no end.
-        """
-        end = None
-        while self._pins and self._pins[0][0].left == 0:
-            end = self._pins.popleft()[1]
-        if end is not None and self._ring is not None:
-            self._ring.release(end)
+        return self._intake.fill(max_count, max_bytes)
 
     def send(self, batch: Batch, timeout: float) -> None:
         """
@@ -301,7 +264,10 @@ class Trip:
         del self._hands[travellers.track]
         measures = self._keeper.keep(
             travellers,
-            [self._ask(travellers, one, response) for one in decisions],
+            [
+                self._verdicts.ask(travellers, one, response)
+                for one in decisions
+            ],
         )
         self._note(travellers, response)
         resent = [
@@ -362,7 +328,7 @@ class Trip:
 
     def _recycle(self, batch: Batch) -> None:
         if not self._lends_events:
-            self._source.reuse(batch)
+            self._intake.reuse(batch)
 
     def _divert_held(self, batch: Batch) -> Batch | None:
         """
@@ -398,39 +364,12 @@ class Trip:
         """
         Count a request and learn from its answer.
         """
-        self._counters.requests += 1
-        self._counters.bytes_sent += len(batch.body)
-        if batch.tries > 0:
-            self._counters.retries += 1
+        self._verdicts.note_answer(batch, response)
         batch.tries += 1
         if response.status is Status.SUCCESS:
             self._limit.grow()
-            return
-        if response.status is Status.PAYLOAD_TOO_LARGE:
+        elif response.status is Status.PAYLOAD_TOO_LARGE:
             self._limit.shrink(len(batch.body))
-        log(
-            logging.WARNING,
-            f"response {response.status} {response.status_code}",
-            "a request with %d events was answered %s (HTTP %d): %s",
-            len(batch),
-            response.status,
-            response.status_code,
-            response.error,
-        )
-
-    def _ask(
-        self, batch: Batch, decision: Decision, response: Response
-    ) -> Decision:
-        """
-        Ask the user before a retry is charged.
-        """
-        if (
-            isinstance(decision, Resend)
-            and decision.attempt > batch.attempt
-            and not self._verdicts.may_retry(response, decision.attempt - 1)
-        ):
-            return Drop(decision.indexes, response)
-        return decision
 
     def _carry_out(
         self, batch: Batch, measure: Measure, response: Response

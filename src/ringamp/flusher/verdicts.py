@@ -16,7 +16,8 @@ from ringamp.counters import Counters
 from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
 from ringamp.options import Options
-from ringamp.status import Response
+from ringamp.retry.decision import Decision, Drop, Resend
+from ringamp.status import Response, Status
 
 Fate = Literal["delivered", "rejected", "dropped", "spooled"]
 """
@@ -118,7 +119,41 @@ class Verdicts:
         if self._options.on_delivery is not None and fate != "spooled":
             self._tell_user(batch, indexes, response)
 
-    def may_retry(self, response: Response, number: int) -> bool:
+    def note_answer(self, batch: Batch, response: Response) -> None:
+        """
+        Count a request; where it failed, say so.
+        """
+        self._counters.requests += 1
+        self._counters.bytes_sent += len(batch.body)
+        if batch.tries > 0:
+            self._counters.retries += 1
+        if response.status is Status.SUCCESS:
+            return
+        log(
+            logging.WARNING,
+            f"response {response.status} {response.status_code}",
+            "a request with %d events was answered %s (HTTP %d): %s",
+            len(batch),
+            response.status,
+            response.status_code,
+            response.error,
+        )
+
+    def ask(
+        self, batch: Batch, decision: Decision, response: Response
+    ) -> Decision:
+        """
+        Ask the user before a retry is charged; what is done in the end.
+        """
+        if (
+            isinstance(decision, Resend)
+            and decision.attempt > batch.attempt
+            and not self._may_retry(response, decision.attempt - 1)
+        ):
+            return Drop(decision.indexes, response)
+        return decision
+
+    def _may_retry(self, response: Response, number: int) -> bool:
         """
         Ask the user's *on_retry* about retry *number*, counted from 1; only
         an explicit False forbids it.
