@@ -236,6 +236,10 @@ def make_crowds(setup: Setup, url: str) -> tuple[dict[str, Crowd], Any]:
     def often(call: Callable[..., object], arguments: Any) -> list[Any]:
         return [partial(call_often, call, each, *args) for args in arguments]
 
+    def log_often(ours: Sequence[Any]) -> list[Any]:
+        # The bound method is each thread's own, as when it is called by name.
+        return [partial(call_often, client.log_event, each, e) for e in ours]
+
     logged = partial(settle, client)
     return {
         "compute": Crowd([partial(compute, 10 * each) for _ in threads], each),
@@ -248,8 +252,8 @@ def make_crowds(setup: Setup, url: str) -> tuple[dict[str, Crowd], Any]:
             each,
             partial(drain, ring),
         ),
-        "dict": Crowd(often(client.log_event, zip(events)), each, logged),
-        "struct": Crowd(often(client.log_event, zip(structs)), each, logged),
+        "dict": Crowd(log_often(events), each, logged),
+        "struct": Crowd(log_often(structs), each, logged),
     }, client
 
 
