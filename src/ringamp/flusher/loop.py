@@ -61,9 +61,6 @@ FAULT_PAUSE = 1.0
 THREADLESS_RETRY = 1000
 """Pushes after which starting a thread is tried again where it failed."""
 
-EVERY = 2**62
-"""More events than there will ever be."""
-
 FAULT = Response(
     Status.DROPPED,
     error="an internal error of ringamp; the log has it",
@@ -231,7 +228,7 @@ class Flusher:
 
     def _do_without(self, reason: object) -> None:
         """
-        Say that there is no thread, and have starting one tried later.
+        Have starting a thread tried later.
         """
         waiting = self._ring.pushed - self._ring.claimed
         self._ring.arm(waiting + THREADLESS_RETRY, self._ring.capacity)
@@ -262,9 +259,9 @@ class Flusher:
         """
         Whether to go on sending.
 
-        A callback of the user's that forks returns twice: in the parent, and
-        in a child whose copy of this thread must leave everything alone. So
-        must the copy of a greenlet, which wakes up in a child of any fork.
+        A callback that forks returns twice: in the parent, and in a child
+        whose copy of this thread must leave everything alone. So must the
+        copy of a greenlet, which wakes up in a child of any fork.
         """
         self._end_copy()
         return not self._stopping
@@ -325,7 +322,7 @@ class Flusher:
         if self._keep_newest is not None:
             count, volume = self._keep_newest + 1, capacity * 3 // 4
         elif self._salvage is not None:
-            count, volume = EVERY, capacity // 2
+            count, volume = 2**62, capacity // 2  # Never so many.
         else:
             self._sleep_until(due)
             return
@@ -352,8 +349,7 @@ class Flusher:
         lane = self._delivery.next_due()
         if lane is not None:
             due = min(due, lane)
-        # A ring that was meant for an earlier sleep may come late (that of the
-        # push which started the thread does), so waking alone says nothing.
+        # A ring meant for an earlier sleep may come late: waking says nothing.
         while not (
             self._is_urgent()
             or self._ring.arm(count, volume)

@@ -116,8 +116,7 @@ class Trip:
         self._generation = generation()
         self._hands: dict[int | None, Batch] = {}
         self._end: Response | None = None
-        # User code may keep the events it was shown, so their bytes are not
-        # written over.
+        # Users may keep events they were shown: they are not written over.
         self._lends_events = (
             exchange.lends_events or options.on_delivery is not None
         )
@@ -262,12 +261,10 @@ class Trip:
         # From here on its events get their ends one by one. Whoever learns
         # of one may log the next, so there is room before.
         del self._hands[travellers.track]
+        ask = self._verdicts.ask
         measures = self._keeper.keep(
             travellers,
-            [
-                self._verdicts.ask(travellers, one, response)
-                for one in decisions
-            ],
+            [ask(travellers, one, response) for one in decisions],
         )
         self._note(travellers, response)
         resent = [
