@@ -96,7 +96,7 @@ def test_a_body_is_what_was_pushed_in_order(ring):
 
     batch = fill(ring)
 
-    first, second = orjson.loads(batch.body)["events"]
+    first, second = orjson.loads(bytes(batch.body))["events"]
     assert len(batch) == 2
     assert [first["event_id"], second["event_id"]] == [0, 1]
     assert first["library"] == "lib/1"
