@@ -95,6 +95,7 @@ OWNERS = {
     "threading": {
         "client",
         "counters",
+        "flusher/bell",
         "flusher/exchange",
         "flusher/loop",
         "flusher/outcomes",
