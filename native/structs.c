@@ -71,7 +71,7 @@ offset_of(PyObject *object, Py_ssize_t size, PyObject *value)
 PyObject *
 ra_know_struct(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    struct layout *layout = &known[known_count];
+    struct layout *layout;
     Py_ssize_t i, size;
 
     (void)module;
@@ -84,11 +84,12 @@ ra_know_struct(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     size = basic_size((PyObject *)Py_TYPE(args[0]));
     if (size < 0)
         return NULL;
+    if (known_count == KNOWN_MAX)
+        Py_RETURN_FALSE;
+    layout = &known[known_count];
     layout->count = PyTuple_Size(args[1]);
     layout->offsets =
-        known_count == KNOWN_MAX
-            ? NULL
-            : PyMem_Malloc((size_t)layout->count * sizeof(Py_ssize_t));
+        PyMem_Malloc((size_t)layout->count * sizeof(Py_ssize_t));
     if (layout->offsets == NULL)
         Py_RETURN_FALSE;
     for (i = 0; i < layout->count; i++) {

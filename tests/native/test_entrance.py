@@ -6,6 +6,7 @@ Entrances: one call from an event to its receipt; and structs taken as dicts.
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import weakref
 
@@ -283,6 +284,37 @@ def test_a_sample_that_does_not_show_its_fields_teaches_nothing():
     assert bindings.set_fields(Pair(1, 2)) is None
     with pytest.raises(TypeError):
         bindings.know_struct(Pair(1, one), ("a",), (1, one))
+
+
+def test_no_more_structs_are_taught_than_there_is_room_for():
+    """
+    The core knows those of events, and one more.
+    """
+    program = """
+import msgspec
+from ringamp import bindings, Event
+class One(msgspec.Struct):
+    a: object
+class Two(msgspec.Struct):
+    a: object
+one = object()
+print([bindings.know_struct(kind(one), ("a",), (one,))
+       for kind in (One, Two, Two)])
+print(bindings.set_fields(One(1)), bindings.set_fields(Two(1)))
+print(bindings.set_fields(Event("x")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines() == [
+        "[True, False, False]",
+        "{'a': 1} None",
+        "{'event_type': 'x'}",
+    ]
 
 
 def test_codes_are_unusual_and_positions_are_not(ring):
