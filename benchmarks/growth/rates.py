@@ -19,7 +19,13 @@ import msgspec
 from benchmarks.delivery import log_all
 from benchmarks.growth.curves import Curve, Growth
 from benchmarks.growth.turns import in_turns
-from benchmarks.harness import MICRO, check_delivered, make_client, settle
+from benchmarks.harness import (
+    MICRO,
+    check_delivered,
+    make_client,
+    ratio,
+    settle,
+)
 from benchmarks.workload import make_event
 from ringamp import Client
 from ringamp.collector import CollectorProcess
@@ -58,6 +64,7 @@ def measure(scale: Scale) -> Growth:
     """
     event = make_event()
     curves = []
+    slowest: dict[float, list[float]] = {}
     with CollectorProcess(counting=True) as collector:
         for interval in scale.intervals:
             client = make_client(
@@ -77,15 +84,26 @@ def measure(scale: Scale) -> Growth:
             )
             check_delivered(client)
             client.shutdown()
+            slowest[interval] = costs[min(scale.rates)]
             name = f"interval {interval:g} s"
             curves.append(Curve.of(name, "us to send an event", costs, MICRO))
             curves.append(Curve.of(name, "events a request", requests))
+    shortest, longest = min(slowest), max(slowest)
     return Growth(
         axis="rate",
         question="Processor time of sending an event as more are logged "
         "each second",
         along="events logged a second",
         curves=sorted(curves, key=lambda curve: curve.unit, reverse=True),
+        bars=[
+            ratio(
+                "rate_interval",
+                f"sending an event at {min(scale.rates)} a second, interval "
+                f"{longest:g} s / {shortest:g} s",
+                slowest[longest],
+                slowest[shortest],
+            )
+        ],
         scales="both",
     )
 

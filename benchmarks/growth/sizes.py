@@ -18,7 +18,7 @@ from benchmarks.growth.turns import (
     grown_event,
     in_turns,
 )
-from benchmarks.harness import MICRO, check_delivered, make_client
+from benchmarks.harness import MICRO, check_delivered, make_client, ratio
 from ringamp.collector import CollectorProcess
 
 
@@ -79,6 +79,7 @@ def measure(scale: Scale) -> Growth:
         size: [value * 1000 / size for value in values]
         for size, values in delivered.items()
     }
+    most = max(scale.sizes)
     return Growth(
         axis="size",
         question="Processor time of a delivered event as events get larger",
@@ -89,6 +90,14 @@ def measure(scale: Scale) -> Growth:
             Curve.of(
                 "delivered kilobyte", "us per 1000 bytes", by_kilobyte, MICRO
             ),
+        ],
+        bars=[
+            ratio(
+                "size_encoder",
+                f"delivered event / orjson.dumps, at {most:,} bytes",
+                delivered[most],
+                encoded[most],
+            )
         ],
         scales="both",
     )

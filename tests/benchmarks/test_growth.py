@@ -30,7 +30,7 @@ AXES = {
     ),
     "size": (
         ["delivered event", "orjson.dumps", "delivered kilobyte"],
-        {},
+        {"size_encoder": None},
     ),
     "threads": (
         ["delivered event", "log_event", "orjson.dumps"],
@@ -40,7 +40,7 @@ AXES = {
     "fill": (["log_event", "orjson.dumps"], {"fill_call": None}),
     "rate": (
         ["interval 0 s", "interval 1 s"] * 2,
-        {},
+        {"rate_interval": None},
     ),
     "latency": (
         ["1 upload", "2 uploads"],
