@@ -7,6 +7,7 @@ kept: order per id, one outcome an event, and an end in time.
 from __future__ import annotations
 
 import _thread
+import logging
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from ringamp import OptionsError, Response, Status
 from ringamp.collector import Fault
+from ringamp.flusher.exchange import PolicyExchange
 from ringamp.retry import ordered
 
 SEED = random.SystemRandom().randrange(2**32)
@@ -351,6 +353,32 @@ def test_a_transport_that_raises_costs_its_batch_alone(make_client, event):
 
     assert {one.result(10).status for one in receipts} == {Status.SUCCESS}
     assert sorted(taken) == list(range(100))
+
+
+def test_a_defect_of_ours_in_an_upload_loses_nothing(
+    make_client, event, monkeypatch, caplog, collector
+):
+    """
+    It is logged as critical, and the batch is sent again by the same thread.
+    """
+    post, failures = PolicyExchange.post, []
+
+    def fail_twice(self, batch, timeout):
+        if len(failures) < 2:
+            failures.append(batch)
+            raise ZeroDivisionError("ours")
+        return post(self, batch, timeout)
+
+    monkeypatch.setattr(PolicyExchange, "post", fail_twice)
+    client = make_client(concurrent_uploads=4, retry_timeouts=[1, 1, 1])
+
+    with caplog.at_level(logging.CRITICAL, "ringamp"):
+        receipts = log_all(client, event, 200, users=50)
+        ends = {one.result(10).status for one in receipts}
+
+    assert ends == {Status.SUCCESS}
+    assert "ZeroDivisionError" in caplog.text
+    assert out_of_order(collector) == []
 
 
 def test_a_throttled_user_waits_alone(
