@@ -17,6 +17,10 @@
 
 #define KNOWN_MAX 4
 
+/* How deep structs may lie in one another: an event's plan is one deep. One
+   may hold itself, which has no end. */
+#define DEPTH_MAX 4
+
 struct layout {
     PyTypeObject *type;
     Py_ssize_t count;
@@ -119,13 +123,14 @@ layout_of(PyObject *object)
     return NULL;
 }
 
-static PyObject *set_fields(const struct layout *layout, PyObject *object);
+static PyObject *set_fields(const struct layout *layout, PyObject *object,
+                            int depth);
 
 /*
  * Put a field into `dict`; one that is a struct itself as a dict.
  */
 static int
-put_field(PyObject *dict, PyObject *key, PyObject *value)
+put_field(PyObject *dict, PyObject *key, PyObject *value, int depth)
 {
     const struct layout *inner;
     PyObject *made;
@@ -135,7 +140,7 @@ put_field(PyObject *dict, PyObject *key, PyObject *value)
         PyFloat_CheckExact(value) || (inner = layout_of(value)) == NULL)
         return PyDict_SetItem(dict, key, value);
     Py_INCREF(value); /* It may be taken out of its place meanwhile. */
-    made = set_fields(inner, value);
+    made = set_fields(inner, value, depth + 1);
     Py_DECREF(value);
     failed = made == NULL || PyDict_SetItem(dict, key, made) < 0;
     Py_XDECREF(made);
@@ -143,9 +148,9 @@ put_field(PyObject *dict, PyObject *key, PyObject *value)
 }
 
 static PyObject *
-set_fields(const struct layout *layout, PyObject *object)
+set_fields(const struct layout *layout, PyObject *object, int depth)
 {
-    PyObject *dict = PyDict_New();
+    PyObject *dict = depth > DEPTH_MAX ? NULL : PyDict_New();
     Py_ssize_t i;
 
     /* Whoever sets a field without a GIL has the object alone for that. */
@@ -157,7 +162,7 @@ set_fields(const struct layout *layout, PyObject *object)
             continue;
         /* NULL: somebody deleted it; asking for it by name says so best. */
         if (value == NULL ||
-            put_field(dict, PyTuple_GetItem(layout->keys, i), value) < 0)
+            put_field(dict, PyTuple_GetItem(layout->keys, i), value, depth) < 0)
             Py_CLEAR(dict);
     }
     RA_END_ALONE();
@@ -169,7 +174,7 @@ ra_set_fields(PyObject *object)
 {
     const struct layout *layout = layout_of(object);
 
-    return layout == NULL ? NULL : set_fields(layout, object);
+    return layout == NULL ? NULL : set_fields(layout, object, 0);
 }
 
 /*

@@ -317,3 +317,40 @@ def test_opting_out_skips_and_back_in_logs(make_client, event, collector):
     assert client.stats().skipped == 2
     with pytest.raises(ringamp.OptionsError, match="opt_out: 1 given"):
         client.opt_out = 1
+
+
+@pytest.mark.parametrize(
+    "tie",
+    [
+        lambda one, other: setattr(one, "event_properties", one),
+        lambda one, other: setattr(one, "plan", one),
+        lambda one, other: (
+            setattr(one, "groups", other),
+            setattr(other, "groups", one),
+        ),
+        lambda one, other: (
+            setattr(one, "user_properties", {"x": [other]}),
+            setattr(other, "plan", one),
+        ),
+    ],
+    ids=["itself", "itself as a plan", "each other", "through a dict"],
+)
+@pytest.mark.parametrize("has_middleware", [False, True])
+def test_an_event_object_that_holds_itself_is_invalid(
+    make_client, tie, has_middleware
+):
+    """
+    Whatever way it does; the reason says so, and nothing recurses for ever.
+    """
+    one = ringamp.Event("one", user_id="somebody")
+    other = ringamp.Event("other", user_id="somebody")
+    tie(one, other)
+    client = make_client()
+    if has_middleware:
+        client.add_event_middleware(lambda payload, go_on: go_on(payload))
+
+    receipt = client.log_event(one)
+
+    assert receipt.status is Status.INVALID
+    assert "contains itself" in receipt.reason
+    assert client.stats().invalid == 1
