@@ -66,6 +66,7 @@ PROGRAMS = {
     "order": Program(("crc32c.c",)),
     "wake": Program(("ring.c", "crc32c.c")),
     "wrap": Program(("ring.c", "crc32c.c")),
+    "gate": Program(("ring.c", "crc32c.c")),
     "splice": Program(("ring.c", "splice.c", "crc32c.c")),
     "deal": Program(("ring.c", "deal.c", "splice.c", "crc32c.c")),
     "recover": Program(("ring.c", "recover.c", "crc32c.c")),

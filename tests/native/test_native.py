@@ -20,7 +20,12 @@ SHORT = {
         "stress": ["50000"],
         "shared": ["50000"],
     },
-    "thread": {"wake": ["5000"], "stress": ["200000"], "shared": ["100000"]},
+    "thread": {
+        "wake": ["5000"],
+        "stress": ["200000"],
+        "shared": ["100000"],
+        "gate": ["200"],
+    },
 }
 """Arguments of the short forms, where the defaults take too long."""
 
@@ -34,7 +39,7 @@ RUNS = [
     *((program, "address,undefined") for program in build.PROGRAMS),
     # The others have one thread; those of the generation and the leases have
     # theirs next to forks, which this sanitizer does not take.
-    *((program, "thread") for program in ("wake", "stress", "shared")),
+    *((program, "thread") for program in ("wake", "stress", "shared", "gate")),
 ]
 
 
