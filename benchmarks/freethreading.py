@@ -125,8 +125,10 @@ def gil_figure() -> Figure:
         why = "this Python is built with it"
     else:
         wanting = " and ".join(who_wants_it())
-        verb = "turned on by" if has_gil() else "off, but for"
-        why = f"{verb} {wanting or 'nobody'}"
+        if not has_gil():
+            why = f"kept off; {wanting or 'nobody'} would turn it on"
+        else:
+            why = f"turned on by {wanting or 'an option of the interpreter'}"
     return Figure(
         key="gil",
         label="GIL: 1 where it is on",
