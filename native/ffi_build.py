@@ -96,6 +96,10 @@ ffi.set_source(
     "ringamp._native",
     PREAMBLE,
     sources=[os.path.relpath(HERE / name) for name in SOURCES],
+    # What a source package needs besides, and what to compile anew after.
+    depends=[
+        os.path.relpath(path) for path in (*HERE.glob("*.h"), Path(__file__))
+    ],
     include_dirs=[str(HERE)],
     define_macros=macros(),
     extra_compile_args=compile_flags(),
