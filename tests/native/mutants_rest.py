@@ -137,8 +137,8 @@ REST = [
     Mutation(
         "end of the chain reached twice",
         "passage.c",
-        "if (passage->position == RA_UNDER_WAY) {",
-        "if (passage->position != RA_AGAIN) {",
+        "    return passage->position == RA_UNDER_WAY;",
+        "    return passage->position != RA_AGAIN;",
         "hotpath",
     ),
     Mutation(
