@@ -39,7 +39,7 @@ from benchmarks.peers.sink_process import capacity
 from benchmarks.report import PIPE_WIDTH, Report
 from benchmarks.workload import make_event
 
-TOGETHER = 3
+TOGETHER = 5
 """Trials at a time: they mostly wait."""
 
 PeersOption = Annotated[
@@ -230,7 +230,7 @@ def print_tables(console: Console, rows: list[Row]) -> None:
 def main(
     *,
     peers: PeersOption = "",
-    events: EventsOption = 1_000_000,
+    events: EventsOption = 3_000_000,
     rounds: RoundsOption = 3,
     fates: TrialsOption = 1,
     python: PythonOption = sys.executable,

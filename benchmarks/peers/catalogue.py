@@ -85,10 +85,10 @@ PEERS = (
         "1.3.0",
         "amplitude_adapter.py",
         {
-            DEFAULT: Setting({}, 0.02, 10_000_000),
+            DEFAULT: Setting({}, 0.007, 10_000_000),
             TUNED: Setting(
                 {"flush_queue_size": 1000, "flush_interval_millis": 1000},
-                0.02,
+                0.007,
                 10_000_000,
             ),
         },
@@ -99,8 +99,8 @@ PEERS = (
         "7.91.1",
         "posthog_adapter.py",
         {
-            DEFAULT: Setting({}, 0.02, 5000),
-            TUNED: Setting({**QUEUE, "flush_at": 1000}, 0.02, 50_000),
+            DEFAULT: Setting({}, 0.007, 5000),
+            TUNED: Setting({**QUEUE, "flush_at": 1000}, 0.007, 50_000),
         },
         cpu_bar=45,
     ),
@@ -109,9 +109,9 @@ PEERS = (
         "2.4.0",
         "segment_adapter.py",
         {
-            DEFAULT: Setting({}, 0.02, 5000),
+            DEFAULT: Setting({}, 0.007, 5000),
             # Its requests end at 475,000 bytes, about 800 of these events.
-            TUNED: Setting({**QUEUE, "upload_size": 1000}, 0.02, 50_000),
+            TUNED: Setting({**QUEUE, "upload_size": 1000}, 0.007, 50_000),
         },
         cpu_bar=45,
     ),
@@ -120,8 +120,8 @@ PEERS = (
         "5.4.1",
         "mixpanel_adapter.py",
         {
-            DEFAULT: Setting({}, 0.002, 5000),
-            TUNED: Setting({"buffered": True}, 0.02, 5000),
+            DEFAULT: Setting({}, 0.0007, 5000),
+            TUNED: Setting({"buffered": True}, 0.007, 5000),
         },
         cpu_bar=45,
     ),
@@ -130,9 +130,9 @@ PEERS = (
         "2.1.9",
         "rudder_adapter.py",
         {
-            DEFAULT: Setting({}, 0.02, 5000),
+            DEFAULT: Setting({}, 0.007, 5000),
             TUNED: Setting(
-                {**QUEUE, "upload_size": 1000, "gzip": False}, 0.02, 50_000
+                {**QUEUE, "upload_size": 1000, "gzip": False}, 0.007, 50_000
             ),
         },
         cpu_bar=45,
@@ -144,8 +144,8 @@ PEERS = (
         {
             # It never divides a request: 2000 events are what the service
             # takes in one, so it is drained after so many, or told.
-            DEFAULT: Setting({}, 0.2, 2000),
-            TUNED: Setting({"maxCachedEvents": 2000}, 0.2, 20_000),
+            DEFAULT: Setting({}, 0.07, 2000),
+            TUNED: Setting({"maxCachedEvents": 2000}, 0.07, 20_000),
         },
         cpu_bar=5,
         rate_bar=4,
@@ -155,10 +155,10 @@ PEERS = (
         "1.5.73",
         "analytics_node_adapter.cjs",
         {
-            DEFAULT: Setting({}, 0.02, 5000),
+            DEFAULT: Setting({}, 0.007, 5000),
             TUNED: Setting(
                 {"flushQueueSize": 2000, "flushIntervalMillis": 1000},
-                0.02,
+                0.007,
                 5000,
             ),
         },

@@ -84,7 +84,7 @@ def test_a_peer_is_held_against_the_same_setting():
 
     assert (rows[2].cpu, rows[2].cpu_ratio) == pytest.approx((6.0, 6.0))
     assert rows[2].rate_ratio == pytest.approx(1 / 3)
-    assert rows[2].events == 200
+    assert rows[2].events == 70
     assert [(one.bar, one.passed) for one in figures] == [
         (5, True),
         (4, False),
