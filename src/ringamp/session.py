@@ -311,7 +311,20 @@ def _make_transport(options: Options) -> Any:
     transport: Any = options.transport_class or HTTPTransport
     if not isinstance(transport, type):
         return transport
-    return _make(transport, options)
+    first = next(iter(inspect.signature(transport).parameters.values()), None)
+    if first is None or first.kind in _NAMED or _is_other(first):
+        return transport()
+    return transport(options)
+
+
+_NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+
+
+def _is_other(first: inspect.Parameter) -> bool:
+    """
+    Whether what a transport may be made with is something else than options.
+    """
+    return first.name != "options" and first.default is not first.empty
 
 
 def _traffic_of(transport: Any, options: Options) -> Traffic | None:
@@ -324,13 +337,13 @@ def _traffic_of(transport: Any, options: Options) -> Traffic | None:
     return traffic if is_ours and isinstance(traffic, Traffic) else None
 
 
-def _make(kind: type, *args: Any, **kwargs: Any) -> Any:
+def _make(kind: type, **kwargs: Any) -> Any:
     """
     Make an object of the user's class, with these arguments if it takes
     them.
     """
     try:
-        inspect.signature(kind).bind(*args, **kwargs)
+        inspect.signature(kind).bind(**kwargs)
     except TypeError:
         return kind()
-    return kind(*args, **kwargs)
+    return kind(**kwargs)

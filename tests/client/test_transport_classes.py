@@ -257,3 +257,57 @@ def test_user_code_cannot_end_the_thread_that_sends(
     assert calls
     assert client.stats().delivered == 3
     assert client.stats().callback_errors == (where != "transport")
+
+
+def a_class(signature):
+    """
+    Make a class of transports whose constructor takes these arguments.
+    """
+    space = {"TAKEN": TAKEN}
+    exec(
+        "class Made:\n"
+        f"    def __init__(self{signature}):\n"
+        "        Made.given = dict(locals())\n"
+        "    def send_payload(self, payload):\n"
+        "        return TAKEN\n",
+        space,
+    )
+    return space["Made"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "name"),
+    [
+        ("", None),
+        (", options", "options"),
+        (", options=None", "options"),
+        (", whatever", "whatever"),
+        (", *args", "args"),
+        (", answers=()", None),
+        (", **more", None),
+        (", *, options=None", None),
+    ],
+)
+def test_a_class_is_made_with_the_options_where_it_takes_them(
+    make_client, event, signature, name
+):
+    """
+    By a first argument that is called *options*, or that must be given.
+    """
+    made = a_class(signature)
+    client = make_client(transport_class=made, buffer_bytes=1 << 17)
+
+    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    given = made.given.pop(name, None)
+    if name == "args":
+        (given,) = given
+    assert (given and given.buffer_bytes) == (name and 1 << 17)
+
+
+def test_the_transport_for_tests_may_be_given_as_a_class(make_client, event):
+    """
+    It takes everything.
+    """
+    client = make_client(transport_class=MemoryTransport)
+
+    assert client.log_event(event()).result(5).status is Status.SUCCESS
