@@ -9,8 +9,7 @@ Between ring and service an event can be in three places:
             wait in the ring behind it.
     lanes   events of throttled ids, and what was logged later for the same
             ids. Everybody else goes past them.
-    hands   the batches that are being sent: one, or one a track where there
-            are several uploads (uploads.py).
+    hands   the batches that are being sent (hands.py, uploads.py).
 
 All of it belongs to the one thread that flushes. Whether the room that an
 event had in the ring is given back while it is there is for the keeper to
@@ -27,6 +26,7 @@ from ringamp.buffer import Batch
 from ringamp.clock import Clock
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import Exchange
+from ringamp.flusher.hands import Hands
 from ringamp.flusher.intake import Intake
 from ringamp.flusher.keeping import InMemory, Keeper, Measure, Return, Shelve
 from ringamp.flusher.line import Line
@@ -114,7 +114,7 @@ class Trip:
         )
         self._limit = SizeLimit(options.max_bytes)
         self._generation = generation()
-        self._hands: dict[int | None, Batch] = {}
+        self._hands = Hands()
         self._end: Response | None = None
         # Users may keep events they were shown: they are not written over.
         self._lends_events = (
@@ -202,8 +202,8 @@ class Trip:
 
     def outage_due(self) -> float | None:
         """
-        When the service is tried again, infinite where an answer must come
-        first; None where nothing keeps new events from being sent.
+        When an outage's next try is, infinite where an answer must come
+        first; None where there is no outage.
         """
         outage = self._keeper.outage
         if outage is None or not outage.is_on:
@@ -215,8 +215,8 @@ class Trip:
 
     def send(self, batch: Batch, timeout: float) -> None:
         """
-        Send *batch*, within *timeout* seconds, and do what the answer asks;
-        with several uploads, have it sent.
+        Send *batch* within *timeout* seconds and do what the answer asks, or
+        have it sent by its upload.
         """
         track = batch.track
         self._hands[track] = batch
@@ -224,11 +224,13 @@ class Trip:
         if travellers is not batch:
             # What waits in the lanes is in nobody's hand, and all of it has
             # bytes of its own now.
-            del self._hands[track]
+            if travellers is None:
+                self._hands.pop(track, None)
+            else:
+                self._hands[track] = travellers
             self._recycle(batch)
         if travellers is None:
             return
-        self._hands[track] = travellers
         uploads = self._uploads
         if (
             track is None
@@ -252,15 +254,14 @@ class Trip:
         """
         response, decisions = self._exchange.judge(travellers, answer)
         if generation() != self._generation:
-            # In a child, which has a copy of this call: in user code that
-            # forked, or of a greenlet. The batch is the parent's.
+            # A child's copy of this call (user code forked, or a greenlet
+            # was copied). The batch is the parent's.
             return
-        if self._hands.get(travellers.track) is not travellers:
+        if not self._hands.let_go(travellers):
             # It took so long that somebody closed and dropped it.
             return
         # From here on its events get their ends one by one. Whoever learns
         # of one may log the next, so there is room before.
-        del self._hands[travellers.track]
         ask = self._verdicts.ask
         measures = self._keeper.keep(
             travellers,
