@@ -128,7 +128,7 @@ PEERS = (
     Peer(
         "rudder-sdk-python",
         "2.1.9",
-        "rudder_adapter.py",
+        "segment_adapter.py",
         {
             DEFAULT: Setting({}, 0.007, 5000),
             TUNED: Setting(

@@ -18,6 +18,7 @@ from mixpanel import (  # type: ignore[import-not-found]
     Consumer,
     Mixpanel,
 )
+from properties import all_properties
 
 
 class Peer:
@@ -41,17 +42,11 @@ class Peer:
         """
         Distinct id, name, properties.
         """
-        properties = {
-            **event["event_properties"],
-            "location_lat": event["location_lat"],
-            "location_lng": event["location_lng"],
-            "ip": event["ip"],
-        }
         return partial(
             self._client.track,
             event["user_id"],
             event["event_type"],
-            properties,
+            all_properties(event),
         )
 
     def drain(self) -> None:

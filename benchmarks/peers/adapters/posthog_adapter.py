@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from posthog import Posthog  # type: ignore[import-not-found]
+from properties import all_properties
 
 
 class Peer:
@@ -25,17 +26,11 @@ class Peer:
         """
         Name, distinct id, properties.
         """
-        properties = {
-            **event["event_properties"],
-            "location_lat": event["location_lat"],
-            "location_lng": event["location_lng"],
-            "$ip": event["ip"],
-        }
         return partial(
             self._client.capture,
             event["event_type"],
             distinct_id=event["user_id"],
-            properties=properties,
+            properties=all_properties(event, ip="$ip"),
         )
 
     def drain(self) -> None:

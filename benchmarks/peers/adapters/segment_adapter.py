@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-segment-analytics-python: `Client.track`. What Amplitude has beside the event's
-properties goes into them.
+segment-analytics-python: `Client.track`; and rudder-sdk-python, a fork of it
+with the same call, in whose environment it stands alone. What Amplitude has
+beside the event's properties goes into them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from segment.analytics.client import Client  # type: ignore[import-not-found]
+from properties import all_properties
+
+try:
+    from segment.analytics.client import Client
+except ModuleNotFoundError:
+    from rudderstack.analytics.client import Client
 
 
 class Peer:
@@ -25,17 +31,11 @@ class Peer:
         """
         User id, name, properties.
         """
-        properties = {
-            **event["event_properties"],
-            "location_lat": event["location_lat"],
-            "location_lng": event["location_lng"],
-            "ip": event["ip"],
-        }
         return partial(
             self._client.track,
             event["user_id"],
             event["event_type"],
-            properties,
+            all_properties(event),
         )
 
     def drain(self) -> None:
