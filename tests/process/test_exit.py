@@ -16,6 +16,12 @@ pytestmark = pytest.mark.process
 
 BUSY = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)"
 
+INTERRUPT = """
+        # What a shell starts in the background inherits that it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.kill(os.getpid(), signal.SIGINT); time.sleep(5)
+"""
+
 WAITING = """
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.05)
@@ -45,7 +51,7 @@ ENDS = {
         4,
     ),
     "KeyboardInterrupt": (
-        BUSY.replace("TERM", "INT"),
+        INTERRUPT,
         -signal.SIGINT,
     ),
     "KeyboardInterrupt while waiting for a receipt": (
