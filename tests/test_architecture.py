@@ -86,9 +86,8 @@ OWNERS = {
         "transport/http",
         "transport/sockets",
     },
-    "http": {"transport/http"},
-    "urllib3": {"transport/http", "transport/connections"},
-    "queue": {"transport/connections"},
+    "http": {"transport/answers", "transport/http"},
+    "urllib3": {"transport/connections", "transport/targets"},
     "_thread": {"flusher/loop", "flusher/threads", "flusher/uploads"},
     # Locks; threads are started by `_thread` alone, see below. The counters
     # ask which thread it is.

@@ -60,7 +60,7 @@ POINTS = {
         (Delivery, "collect"),
     ],
     "releasing": [(Outlet, "release")],
-    "a request": [(Connections, "urlopen")],
+    "a request": [(Connections, "exchange")],
     "adopting": [
         (os, "preadv"),
         (Backlog, "free"),

@@ -7,7 +7,6 @@ fork.
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import sys
 import textwrap
@@ -16,7 +15,6 @@ import pytest
 
 from ringamp.options import Options
 from ringamp.status import Status
-from ringamp.transport.connections import IdleConnections
 from ringamp.transport.http import HTTPTransport
 from ringamp.transport.payload import Envelope
 
@@ -185,20 +183,3 @@ def test_abandoning_twice_is_harmless(serve):
     transport.abandon()
 
     assert server.ended.acquire(timeout=5)
-
-
-def test_idle_connections_are_a_stack_without_a_lock():
-    """
-    Last in, first out; bounded; empty and full raise as a queue does.
-    """
-    idle = IdleConnections(2)
-    idle.put("a")
-    idle.put("b", block=False)
-    with pytest.raises(queue.Full):
-        idle.put("c")
-
-    assert idle.qsize() == 2
-    assert [idle.get(), idle.get(block=False, timeout=1)] == ["b", "a"]
-    with pytest.raises(queue.Empty):
-        idle.get()
-    assert not any("lock" in name.lower() for name in vars(idle))

@@ -39,6 +39,31 @@ def test_an_answer_that_closes_is_followed_by_a_new_connection(
     assert server.connections == 2
 
 
+def test_an_answer_in_chunks_keeps_the_connection(serve, post):
+    """
+    As proxies send them that pack or stream.
+    """
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server = serve(head + b'c\r\n{"code":200}\r\n0\r\n\r\n')
+
+    responses = [post(server.url) for _ in range(2)]
+
+    assert [one.body for one in responses] == [{"code": 200}] * 2
+    assert server.connections == 1
+
+
+def test_what_follows_an_answer_is_never_the_next_one(serve, post, spell):
+    """
+    A server that says more than it announced is left.
+    """
+    server = serve(spell() + spell(500, b""), spell(400, b""))
+
+    statuses = [post(server.url).status_code for _ in range(2)]
+
+    assert statuses == [200, 400]
+    assert server.connections == 2
+
+
 def test_a_connection_closed_while_idle_costs_nothing(serve, post, spell):
     """
     The server closed the idle connection: a new one is used at once.

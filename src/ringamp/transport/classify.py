@@ -129,10 +129,12 @@ def _retry_after(
     asked = wanted["retry-after"].strip()
     if _SECONDS.fullmatch(asked):
         return min(float(asked), LONGEST_RETRY_AFTER)
-    then = _seconds_since_epoch(asked)
+    then = _seconds_since_epoch(asked) if asked else None
+    if then is None:
+        return None
     sent = _seconds_since_epoch(wanted["date"])
     start = now if sent is None else sent
-    if then is None or start is None:
+    if start is None:
         return None
     return min(max(then - start, 0.0), LONGEST_RETRY_AFTER)
 

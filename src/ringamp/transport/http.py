@@ -6,8 +6,8 @@ Whatever happens on the way is a `Response`; nothing that traffic can do
 raises. A failure's words come from the table below and name the host, never
 the URL's query or the body, which holds the API key.
 
-Redirects are not followed and urllib3's own retries are off: what a response
-means is the retry policy's business. One repeat happens here, at once: where
+Redirects are not followed: what a response means is the retry policy's
+business. One repeat happens here, at once: where
 a kept-alive connection turns out to have been closed by the server before
 any byte of an answer was read. Load balancers close idle connections all the
 time; charging an attempt for it would cost a delay, and the batch itself
@@ -33,31 +33,21 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from urllib3 import exceptions as pool_errors
-from urllib3.response import BaseHTTPResponse
-from urllib3.util import Timeout
-
 from ringamp.clock import SystemClock
 from ringamp.counters import Traffic
 from ringamp.options import Options
 from ringamp.protocols import Payload
 from ringamp.status import Response, Status
-from ringamp.transport.classify import BODY_CAP, classify
+from ringamp.transport.classify import classify
 from ringamp.transport.compression import HEADER, Compression
 from ringamp.transport.connections import Connections, StaleConnectionError
 from ringamp.transport.payload import Body, redact
 from ringamp.transport.sockets import TimedSocket
+from ringamp.transport.targets import target_of
 
-_CHUNK = 64 * 1024
-
-# ValueError: urllib3 and http.client use it for URLs and heads they cannot
-# read; the codec of host names raises a subclass of it.
-_TRAFFIC = (
-    pool_errors.HTTPError,
-    OSError,
-    http.client.HTTPException,
-    ValueError,
-)
+# ValueError: a URL or a header that cannot be sent; the codec of host names
+# raises a subclass of it.
+_TRAFFIC = (OSError, http.client.HTTPException, ValueError)
 
 
 class _Failure(NamedTuple):
@@ -73,16 +63,7 @@ class _Failure(NamedTuple):
 # The first row that fits anything in the chain of causes wins, so the
 # special ones stand above the general ones.
 _FAILURES = (
-    # urllib3 counts every failure to connect as a timeout; these are ours.
-    _Failure(
-        pool_errors.ReadTimeoutError, Status.TIMEOUT, "no answer in time"
-    ),
     _Failure(TimeoutError, Status.TIMEOUT, "no answer in time"),
-    _Failure(
-        pool_errors.NameResolutionError,
-        Status.SYSTEM_ERROR,
-        "name does not resolve",
-    ),
     _Failure(socket.gaierror, Status.SYSTEM_ERROR, "name does not resolve"),
     _Failure(
         ConnectionRefusedError, Status.SYSTEM_ERROR, "connection refused"
@@ -98,24 +79,11 @@ _FAILURES = (
         http.client.IncompleteRead, Status.SYSTEM_ERROR, "answer cut short"
     ),
     _Failure(
-        pool_errors.IncompleteRead, Status.SYSTEM_ERROR, "answer cut short"
-    ),
-    _Failure(
         http.client.HTTPException, Status.SYSTEM_ERROR, "answer is not HTTP"
     ),
     _Failure(OSError, Status.SYSTEM_ERROR, "no connection"),
     _Failure(Exception, Status.SYSTEM_ERROR, "request failed"),
 )
-
-_REFUSED_UNREAD = frozenset(
-    {
-        http.client.REQUEST_ENTITY_TOO_LARGE,
-        http.client.UNSUPPORTED_MEDIA_TYPE,
-    }
-)
-"""What a server says that does not read on, and may reset before its answer
-is complete. The status says all there is to know; a retry of the same body
-would meet the same end."""
 
 _INTERRUPTED = Response(Status.SYSTEM_ERROR, 0, None, "interrupted")
 
@@ -217,31 +185,13 @@ class HTTPTransport:
         """
         Make one request and read its answer.
         """
-        left = deadline - SystemClock.monotonic()
-        if left <= 0:
+        if deadline <= SystemClock.monotonic():
             raise TimeoutError
-        if not payload.url.lower().startswith(("http://", "https://")):
-            raise ValueError("url: neither http nor https")
-        answer = self._connections.urlopen(
-            "POST",
-            payload.url,
-            body=body,
-            headers=headers,
-            timeout=Timeout(total=left),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            decode_content=False,
-        )
-        try:
-            said = _receive(answer)
-        except _TRAFFIC:
-            if answer.status not in _REFUSED_UNREAD:
-                raise
-            said = b""
+        target = target_of(payload.url, tuple(headers.items()))
+        answer = self._connections.exchange(target, body, deadline)
         return classify(
             answer.status,
-            redact(said, payload.body),
+            redact(answer.body, payload.body),
             answer.headers,
             SystemClock.wall(),
         )
@@ -277,40 +227,17 @@ class HTTPTransport:
             sock.abandon()
 
 
-def _receive(answer: BaseHTTPResponse) -> bytes:
-    """
-    Read the body up to the cap; a longer one counts as none.
-
-    An answer that must not be continued (too long; an interim one, after
-    which the real one would follow) takes its connection along.
-    """
-    if answer.status < http.client.OK:
-        answer.close()
-        return b""
-    body = bytearray()
-    while len(body) <= BODY_CAP:
-        chunk = answer.read(_CHUNK)
-        if not chunk:
-            break
-        body += chunk
-    else:
-        body.clear()
-        answer.close()
-    return bytes(body)
-
-
 def _causes(error: BaseException) -> list[BaseException]:
     """
-    List *error* and all that is behind it: urllib3 wraps by argument,
-    Python by cause and context.
+    List *error* and all that is behind it.
     """
     found: list[BaseException] = []
-    waiting: list[object] = [error]
+    waiting: list[BaseException | None] = [error]
     while waiting:
         cause = waiting.pop(0)
-        if isinstance(cause, BaseException) and cause not in found:
+        if cause is not None and cause not in found:
             found.append(cause)
-            waiting += [*cause.args, cause.__cause__, cause.__context__]
+            waiting += [cause.__cause__, cause.__context__]
     return found
 
 
@@ -339,7 +266,7 @@ def _detail(cause: BaseException) -> str | None:
         return cause.verify_message
     if isinstance(cause, ssl.SSLError):
         return cause.reason
-    if isinstance(cause, (socket.gaierror, pool_errors.NameResolutionError)):
+    if isinstance(cause, socket.gaierror):
         return None
     if isinstance(cause, OSError):
         return os.strerror(cause.errno) if cause.errno else None

@@ -87,14 +87,14 @@ class TimedSocket(_Socket):
             raise TimeoutError("the deadline of the request has passed")
         self.settimeout(left)
 
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
         """
         Receive, within the deadline.
         """
         self._hurry()
-        count = super().recv_into(*args, **kwargs)
-        self.received += count
-        return count
+        data = super().recv(*args, **kwargs)
+        self.received += len(data)
+        return data
 
     def send(self, *args: Any, **kwargs: Any) -> int:
         """

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""
+The answer to a request, read from its socket.
+
+There are two roads. Nearly every answer that a service gives to millions of
+requests is of one plain form: HTTP/1.1, a head of well-formed lines without
+repetition, and a body whose length it says. Such an answer is read here,
+mostly with one call to the socket, in a fifth of the time `http.client`
+takes, which builds an e-mail's headers. Whatever differs in anything (chunks,
+an interim answer, HTTP/1.0, a body that ends with its connection, a line
+that is not quite right) is given to `http.client`, from its first byte.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ringamp.transport.classify import BODY_CAP
+from ringamp.transport.sockets import TimedSocket
+
+_CHUNK = 64 * 1024
+
+_END = b"\r\n\r\n"
+
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+
+# No name takes a colon and no value a line's end, so this looks at each byte
+# once. 1xx is no answer yet; 204 and 304 have no body, whatever they say.
+_PLAIN = re.compile(
+    rb"HTTP/1\.1 (?!204|304)([2-9][0-9][0-9])(?: [^\r\n\0]*)?\r\n"
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)+)\r\n"
+)
+_LENGTH = re.compile("[0-9]{1,10}")
+
+_REFUSED_UNREAD = frozenset(
+    {
+        http.client.REQUEST_ENTITY_TOO_LARGE,
+        http.client.UNSUPPORTED_MEDIA_TYPE,
+    }
+)
+"""What a server says that does not read on, and may reset before its answer
+is complete. The status says all there is to know; a retry of the same body
+would meet the same end."""
+
+
+class Answer(NamedTuple):
+    """
+    What came back.
+
+    Attributes:
+        status: The HTTP status.
+
+        headers: By their names in lower case.
+
+        body: What came with it; empty if that was longer than `BODY_CAP`.
+
+        is_last: Whether the connection is of no more use.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_last: bool
+
+
+def read_answer(sock: TimedSocket) -> Answer:
+    """
+    Read one answer.
+
+    Raises:
+        http.client.HTTPException: It is no HTTP, or ends too early.
+
+        OSError: The connection failed, or its deadline passed.
+    """
+    data = piece = sock.recv(_CHUNK)
+    # Only where the end may be: an answer can come byte by byte.
+    while piece and data.find(_END, -len(piece) - len(_END) + 1) < 0:
+        if len(data) > _CHUNK:
+            break
+        piece = sock.recv(_CHUNK)
+        data += piece
+    if data and not piece and not _BLANK_LINE.search(data):
+        # http.client takes what there is for the whole head.
+        raise http.client.IncompleteRead(data)
+    head = _PLAIN.match(data)
+    headers = None if head is None else _headers(head[2])
+    if head is None or headers is None:
+        return _read_other(sock, data)
+    status = int(head[1])
+    length = int(headers["content-length"])
+    if length > BODY_CAP:
+        return Answer(status, headers, b"", is_last=True)
+    body = data[head.end() :]
+    if len(body) < length:
+        try:
+            body = _read_rest(sock, body, length)
+        except (OSError, http.client.HTTPException):
+            if status not in _REFUSED_UNREAD:
+                raise
+            return Answer(status, headers, b"", is_last=True)
+    # More than was announced belongs to no request.
+    return Answer(status, headers, body[:length], len(body) > length)
+
+
+def _headers(lines: bytes) -> dict[str, str] | None:
+    """
+    Read the lines of a head, or None where `http.client` must.
+    """
+    headers = {}
+    count = 0
+    for line in lines.decode("latin-1").split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip(" \t")
+        count += 1
+    if (
+        len(headers) == count
+        and _LENGTH.fullmatch(headers.get("content-length", ""))
+        and "transfer-encoding" not in headers
+        and headers.get("connection", "keep-alive").lower() == "keep-alive"
+    ):
+        return headers
+    return None
+
+
+def _read_rest(sock: TimedSocket, begun: bytes, length: int) -> bytes:
+    """
+    Read what is missing of a body of *length* bytes.
+    """
+    body = bytearray(begun)
+    while len(body) < length:
+        piece = sock.recv(min(length - len(body), _CHUNK))
+        if not piece:
+            raise http.client.IncompleteRead(bytes(body), length - len(body))
+        body += piece
+    return bytes(body)
+
+
+class _Replay(io.RawIOBase):
+    """
+    A socket, for those who read it as a file, whose first bytes were read.
+    """
+
+    def __init__(self, sock: TimedSocket, begun: bytes) -> None:
+        super().__init__()
+        self._sock = sock
+        self._begun = begun
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """
+        Give the file, as `http.client` asks a socket for it.
+        """
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """
+        It is.
+        """
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """
+        Read what was read before, and then the socket.
+        """
+        room = len(buffer)
+        piece = self._begun[:room] or self._sock.recv(room)
+        self._begun = self._begun[room:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _read_other(sock: TimedSocket, begun: bytes) -> Answer:
+    """
+    Read an answer that is not of the plain form.
+    """
+    reader: Any = _Replay(sock, begun)
+    answer = http.client.HTTPResponse(reader, method="POST")
+    try:
+        answer.begin()
+        status = answer.status
+        headers = {name.lower(): text for name, text in answer.getheaders()}
+        if status < http.client.OK:
+            # The true answer would be taken for the next request's.
+            return Answer(status, headers, b"", is_last=True)
+        try:
+            body, is_last = _read_body(answer)
+        except (OSError, http.client.HTTPException):
+            if status not in _REFUSED_UNREAD:
+                raise
+            body, is_last = b"", True
+        return Answer(status, headers, body, is_last or answer.will_close)
+    finally:
+        answer.close()
+
+
+def _read_body(answer: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """
+    Read a body up to the cap; a longer one counts as none, and takes its
+    connection along.
+    """
+    body = bytearray()
+    while len(body) <= BODY_CAP:
+        piece = answer.read(_CHUNK)
+        if not piece:
+            break
+        body += piece
+    else:
+        return b"", True
+    if answer.length:
+        raise http.client.IncompleteRead(bytes(body), answer.length)
+    return bytes(body), False
