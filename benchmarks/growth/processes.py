@@ -55,7 +55,7 @@ class Scale(msgspec.Struct, frozen=True):
     rounds: int
 
 
-FULL = Scale((1, 2, 4, 8, 16, 32), 100_000, 5)
+FULL = Scale((1, 2, 4, 8, 16, 32), 100_000, 9)
 QUICK = Scale((1, 4), 2000, 2)
 
 

@@ -66,7 +66,7 @@ LABELS = {
     "receipt": "the call around it, with the receipt",
     "beside": "what the call costs more beside a flusher at work",
     "claim": "claim and splice: build the request's body",
-    "http": "HTTP: urllib3, and the kernel that copies the body",
+    "http": "HTTP: request, answer, and the kernel that copies the body",
     "settle": "settle: resolve receipts, count",
     "release": "release: zero the room and give it back",
     "rest": "the flusher's rest: wake, sleep, arm, ask the policy",

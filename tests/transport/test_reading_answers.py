@@ -11,6 +11,7 @@ import http.client
 import itertools
 import socket
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ class Pipe:
     def __init__(self, pieces, ends=True):
         ours, self._theirs = socket.socketpair()
         self.sock = plain_class()(fileno=ours.detach())
-        self.sock.settimeout(5)
+        self.sock.deadline = time.monotonic() + 5
         self._pieces, self._ends = pieces, ends
         self._thread = threading.Thread(target=self._write)
         self._thread.start()
@@ -68,12 +69,19 @@ def others(monkeypatch):
     return given
 
 
+def begin_to_read(sock):
+    """
+    Read an answer after its first piece, as a connection does.
+    """
+    return read_answer(sock, sock.recv(answers.CHUNK))
+
+
 def read(*pieces, ends=False):
     """
     Read one answer from these pieces.
     """
     with Pipe(pieces, ends) as sock:
-        return read_answer(sock)
+        return begin_to_read(sock)
 
 
 USUAL = (
@@ -176,10 +184,10 @@ OTHERS = {
         ],
         (200, b"abc", False),
     ),
-    "a repeated header": (
+    "a length said twice": (
         [
-            *(b"HTTP/1.1 200 OK", b"Set-Cookie: a", b"Set-Cookie: b"),
-            *(b"Content-Length: 3", b"", b"abc"),
+            *(b"HTTP/1.1 200 OK", b"Content-Length: 3", b"content-length: 3"),
+            *(b"", b"abc"),
         ],
         (200, b"abc", False),
     ),
@@ -358,7 +366,7 @@ def test_both_roads_come_to_the_same(start, lines, body, cuts):
     """
     data = b"\r\n".join([start, *lines, b"", body])
 
-    ours = outcome(read_answer, data, cuts)
+    ours = outcome(begin_to_read, data, cuts)
     theirs = outcome(lambda sock: answers._read_other(sock, b""), data, ())
 
     assert ours == theirs

@@ -164,6 +164,8 @@ class Throttling:
         Take what may go at *now*, as batches of at most *max_bytes*.
         """
         released = self._lanes.due(now)
+        if not released:
+            return iter(())
         events = [event for _, part in released for event in part]
         part = Part([key for key, _ in released], len(events))
         return self._pack(events, part, max_bytes)

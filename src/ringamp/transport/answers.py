@@ -3,12 +3,12 @@
 The answer to a request, read from its socket.
 
 There are two roads. Nearly every answer that a service gives to millions of
-requests is of one plain form: HTTP/1.1, a head of well-formed lines without
-repetition, and a body whose length it says. Such an answer is read here,
-mostly with one call to the socket, in a fifth of the time `http.client`
-takes, which builds an e-mail's headers. Whatever differs in anything (chunks,
-an interim answer, HTTP/1.0, a body that ends with its connection, a line
-that is not quite right) is given to `http.client`, from its first byte.
+requests is of one plain form: HTTP/1.1, a head of well-formed lines, and a
+body whose length it says, once. Such an answer is read here, mostly with one
+call to the socket, and without the headers of an e-mail that `http.client`
+makes of each head. Whatever differs in anything (chunks, an interim answer,
+HTTP/1.0, a body that ends with its connection, a line that is not quite
+right) is given to `http.client`, from its first byte.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from __future__ import annotations
 import http.client
 import io
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ringamp.transport.classify import BODY_CAP
 from ringamp.transport.sockets import TimedSocket
 
-_CHUNK = 64 * 1024
+CHUNK = 64 * 1024
+"""Bytes read at a time."""
 
 _END = b"\r\n\r\n"
 
@@ -34,7 +34,14 @@ _PLAIN = re.compile(
     rb"HTTP/1\.1 (?!204|304)([2-9][0-9][0-9])(?: [^\r\n\0]*)?\r\n"
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)+)\r\n"
 )
-_LENGTH = re.compile("[0-9]{1,10}")
+_LENGTH = re.compile(rb"(?im)^content-length:[ \t]*([^\r]*?)[ \t]*\r$")
+_LENGTH_DIGITS = 10
+
+# A body that is not told by its length alone, and a connection that is not
+# kept. Nearly the same are as good: http.client sees to them.
+_OTHERWISE = re.compile(
+    rb"(?im)^(?:transfer-encoding|connection(?!:[ \t]*keep-alive[ \t]*\r$))"
+)
 
 _REFUSED_UNREAD = frozenset(
     {
@@ -54,7 +61,7 @@ class Answer(NamedTuple):
     Attributes:
         status: The HTTP status.
 
-        headers: By their names in lower case.
+        lines: Its headers, as they were sent.
 
         body: What came with it; empty if that was longer than `BODY_CAP`.
 
@@ -62,68 +69,84 @@ class Answer(NamedTuple):
     """
 
     status: int
-    headers: Mapping[str, str]
+    lines: bytes
     body: bytes
     is_last: bool
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """
+        The headers, by their names in lower case.
+        """
+        fields = (
+            line.partition(":")
+            for line in self.lines.decode("latin-1").split("\r\n")
+        )
+        return {name.lower(): text.strip() for name, _, text in fields if name}
 
-def read_answer(sock: TimedSocket) -> Answer:
+
+def read_answer(sock: TimedSocket, begun: bytes) -> Answer:
     """
-    Read one answer.
+    Read one answer, of which *begun* was read before: empty where the
+    connection ended instead.
 
     Raises:
         http.client.HTTPException: It is no HTTP, or ends too early.
 
         OSError: The connection failed, or its deadline passed.
     """
-    data = piece = sock.recv(_CHUNK)
+    head = _PLAIN.match(begun)
+    if head is None:
+        begun = _read_head(sock, begun)
+        head = _PLAIN.match(begun)
+    length = None if head is None else _length(head[2])
+    if head is None or length is None:
+        return _read_other(sock, begun)
+    status, lines = int(head[1]), head[2]
+    body = begun[head.end() :]
+    if len(body) == length <= BODY_CAP:
+        return Answer(status, lines, body, is_last=False)
+    if length > BODY_CAP:
+        return Answer(status, lines, b"", is_last=True)
+    try:
+        body = _read_rest(sock, body, length)
+    except (OSError, http.client.HTTPException):
+        if status not in _REFUSED_UNREAD:
+            raise
+        return Answer(status, lines, b"", is_last=True)
+    # More than was announced belongs to no request.
+    return Answer(status, lines, body[:length], len(body) > length)
+
+
+def _length(lines: bytes) -> int | None:
+    """
+    Find out how long the body is, None where `http.client` must.
+    """
+    said = _LENGTH.findall(lines)
+    if len(said) != 1 or _OTHERWISE.search(lines):
+        return None
+    length = said[0]
+    if len(length) > _LENGTH_DIGITS or not length.isdigit():
+        return None
+    return int(length)
+
+
+def _read_head(sock: TimedSocket, begun: bytes) -> bytes:
+    """
+    Read on until the end of the head is in sight.
+    """
+    data = piece = begun
     # Only where the end may be: an answer can come byte by byte.
     while piece and data.find(_END, -len(piece) - len(_END) + 1) < 0:
-        if len(data) > _CHUNK:
-            break
-        piece = sock.recv(_CHUNK)
+        if len(data) > CHUNK:
+            return data
+        sock.hurry()
+        piece = sock.recv(CHUNK)
         data += piece
     if data and not piece and not _BLANK_LINE.search(data):
         # http.client takes what there is for the whole head.
         raise http.client.IncompleteRead(data)
-    head = _PLAIN.match(data)
-    headers = None if head is None else _headers(head[2])
-    if head is None or headers is None:
-        return _read_other(sock, data)
-    status = int(head[1])
-    length = int(headers["content-length"])
-    if length > BODY_CAP:
-        return Answer(status, headers, b"", is_last=True)
-    body = data[head.end() :]
-    if len(body) < length:
-        try:
-            body = _read_rest(sock, body, length)
-        except (OSError, http.client.HTTPException):
-            if status not in _REFUSED_UNREAD:
-                raise
-            return Answer(status, headers, b"", is_last=True)
-    # More than was announced belongs to no request.
-    return Answer(status, headers, body[:length], len(body) > length)
-
-
-def _headers(lines: bytes) -> dict[str, str] | None:
-    """
-    Read the lines of a head, or None where `http.client` must.
-    """
-    headers = {}
-    count = 0
-    for line in lines.decode("latin-1").split("\r\n")[:-1]:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip(" \t")
-        count += 1
-    if (
-        len(headers) == count
-        and _LENGTH.fullmatch(headers.get("content-length", ""))
-        and "transfer-encoding" not in headers
-        and headers.get("connection", "keep-alive").lower() == "keep-alive"
-    ):
-        return headers
-    return None
+    return data
 
 
 def _read_rest(sock: TimedSocket, begun: bytes, length: int) -> bytes:
@@ -132,7 +155,8 @@ def _read_rest(sock: TimedSocket, begun: bytes, length: int) -> bytes:
     """
     body = bytearray(begun)
     while len(body) < length:
-        piece = sock.recv(min(length - len(body), _CHUNK))
+        sock.hurry()
+        piece = sock.recv(min(length - len(body), CHUNK))
         if not piece:
             raise http.client.IncompleteRead(bytes(body), length - len(body))
         body += piece
@@ -166,8 +190,11 @@ class _Replay(io.RawIOBase):
         Read what was read before, and then the socket.
         """
         room = len(buffer)
-        piece = self._begun[:room] or self._sock.recv(room)
+        piece = self._begun[:room]
         self._begun = self._begun[room:]
+        if not piece:
+            self._sock.hurry()
+            piece = self._sock.recv(room)
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -181,17 +208,18 @@ def _read_other(sock: TimedSocket, begun: bytes) -> Answer:
     try:
         answer.begin()
         status = answer.status
-        headers = {name.lower(): text for name, text in answer.getheaders()}
+        fields = [f"{name}: {text}\r\n" for name, text in answer.getheaders()]
+        lines = "".join(fields).encode("latin-1", "replace")
         if status < http.client.OK:
             # The true answer would be taken for the next request's.
-            return Answer(status, headers, b"", is_last=True)
+            return Answer(status, lines, b"", is_last=True)
         try:
             body, is_last = _read_body(answer)
         except (OSError, http.client.HTTPException):
             if status not in _REFUSED_UNREAD:
                 raise
             body, is_last = b"", True
-        return Answer(status, headers, body, is_last or answer.will_close)
+        return Answer(status, lines, body, is_last or answer.will_close)
     finally:
         answer.close()
 
@@ -203,7 +231,7 @@ def _read_body(answer: http.client.HTTPResponse) -> tuple[bytes, bool]:
     """
     body = bytearray()
     while len(body) <= BODY_CAP:
-        piece = answer.read(_CHUNK)
+        piece = answer.read(CHUNK)
         if not piece:
             break
         body += piece

@@ -86,7 +86,7 @@ def classify(
         status_code,
         parsed,
         None if status is Status.SUCCESS else _error(status_code, parsed),
-        _retry_after(headers or {}, now),
+        _retry_after(headers, now) if headers else None,
     )
 
 

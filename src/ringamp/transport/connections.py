@@ -32,7 +32,7 @@ from urllib3.util.connection import allowed_gai_family
 
 from ringamp.bindings import generation
 from ringamp.clock import SystemClock
-from ringamp.transport.answers import Answer, read_answer
+from ringamp.transport.answers import CHUNK, Answer, read_answer
 from ringamp.transport.payload import Body
 from ringamp.transport.sockets import TimedSocket, plain_class, tls_context
 from ringamp.transport.targets import Target
@@ -133,17 +133,19 @@ class _Timed(HTTPConnection):
         sock: Any = self.sock
         # Over TLS the socket is another than the one that was connected.
         sock.deadline = self.deadline
-        sock.received = 0
         try:
             # The server may have answered before it had read everything.
             with suppress(BrokenPipeError):
                 _send(sock, b"%b%d\r\n\r\n" % (head, len(body)), body)
-            return read_answer(sock)
+            sock.hurry()
+            begun = sock.recv(CHUNK)
         except _CLOSED as error:
-            # One that idled too long is no request that failed.
-            if is_reused and not sock.received:
+            if is_reused:
                 raise StaleConnectionError from error
             raise
+        if is_reused and not begun:
+            raise StaleConnectionError
+        return read_answer(sock, begun)
 
 
 def _send(sock: TimedSocket, head: bytes, body: Body) -> None:
@@ -152,9 +154,11 @@ def _send(sock: TimedSocket, head: bytes, body: Body) -> None:
     record of TLS, so that a small request is one packet.
     """
     rest = _RECORD - len(head)
+    sock.hurry()
     with memoryview(body) as view:
         sock.sendall(head + view[:rest])
         if len(view) > rest:
+            sock.hurry()
             sock.sendall(view[rest:])
 
 

@@ -189,11 +189,12 @@ class HTTPTransport:
             raise TimeoutError
         target = target_of(payload.url, tuple(headers.items()))
         answer = self._connections.exchange(target, body, deadline)
+        said = redact(answer.body, payload.body)
+        if answer.status == http.client.OK:
+            # Nearly all are; only a failure says when to come back.
+            return classify(answer.status, said)
         return classify(
-            answer.status,
-            redact(answer.body, payload.body),
-            answer.headers,
-            SystemClock.wall(),
+            answer.status, said, answer.headers, SystemClock.wall()
         )
 
     def close(self) -> None:

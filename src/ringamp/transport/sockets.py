@@ -30,21 +30,19 @@ else:
 
 class TimedSocket(_Socket):
     """
-    What is mixed into a class of sockets: every wait ends at *deadline*.
+    What is mixed into a class of sockets: whoever waits calls `hurry` before,
+    so that the wait ends at *deadline*.
 
     Attributes:
         plain: The class it is mixed into, without TLS.
 
-        deadline: A monotonic time, or None for no bound.
-
-        received: Bytes read since the request began.
+        deadline: A monotonic time, of the request it is used for.
 
         inode: Tells this socket from a later file with the same descriptor.
     """
 
     plain: type[socket.socket]
-    deadline: float | None = None
-    received: int = 0
+    deadline: float
     inode: int = -1
 
     def record(self, sockets: WeakSet[TimedSocket]) -> None:
@@ -76,39 +74,17 @@ class TimedSocket(_Socket):
         with suppress(OSError):
             self.plain.shutdown(self, socket.SHUT_RDWR)
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
         """
         Bound the next wait by what is left.
+
+        Raises:
+            TimeoutError: Nothing is.
         """
-        if self.deadline is None:
-            return
         left = self.deadline - SystemClock.monotonic()
         if left <= 0:
             raise TimeoutError("the deadline of the request has passed")
         self.settimeout(left)
-
-    def recv(self, *args: Any, **kwargs: Any) -> bytes:
-        """
-        Receive, within the deadline.
-        """
-        self._hurry()
-        data = super().recv(*args, **kwargs)
-        self.received += len(data)
-        return data
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        """
-        Send, within the deadline; TLS sends a body in several of these.
-        """
-        self._hurry()
-        return super().send(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        """
-        Send all, within the deadline.
-        """
-        self._hurry()
-        super().sendall(*args, **kwargs)
 
 
 class TimedTLSSocket(TimedSocket, _TLSSocket):
@@ -124,6 +100,14 @@ class TimedTLSSocket(TimedSocket, _TLSSocket):
         """
         self.record(self.sockets)
         super().do_handshake(*args)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        """
+        Send, within the deadline: `sendall` does it in several of these,
+        where that of a plain socket bounds them all together.
+        """
+        self.hurry()
+        return super().send(*args, **kwargs)
 
 
 _plain: dict[type[socket.socket], type[TimedSocket]] = {}
