@@ -156,8 +156,7 @@ def start(tmp_path, collector):
 
     yield start_one
     for program in started:
-        if program.process.returncode is None:
-            program.wait(0)
+        program.end()
 
 
 @pytest.fixture(scope="session")

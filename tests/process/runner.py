@@ -16,6 +16,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -98,11 +99,14 @@ class Program:
 
     def __init__(self, command, env, cwd=None, *, stdin=False):
         self._begin = time.monotonic()
+        # No pipe: a server that logs its requests would fill one, and wait
+        # for a reader with a request in its hands.
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._err,
             text=True,
             env=env,
             cwd=cwd,
@@ -136,6 +140,14 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
+    def end(self):
+        """
+        Kill it if it lives, and close what it wrote, read or not.
+        """
+        self.kill()
+        self.process.communicate(timeout=10)
+        self._err.close()
+
     def wait(self, deadline):
         """
         Wait until it and all its children have ended.
@@ -146,18 +158,22 @@ class Program:
         """
         hung = False
         try:
-            out, err = self.process.communicate(timeout=deadline)
+            out, _ = self.process.communicate(timeout=deadline)
         except subprocess.TimeoutExpired:
             hung = True
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGABRT)
             try:
-                out, err = self.process.communicate(timeout=5)
+                out, _ = self.process.communicate(timeout=5)
             except subprocess.TimeoutExpired:
                 self.kill()
-                out, err = self.process.communicate()
+                out, _ = self.process.communicate()
         finally:
             self.kill()
+        # Read from the start: whoever outlives it still writes at the end.
+        size = os.fstat(self._err.fileno()).st_size
+        err = os.pread(self._err.fileno(), size, 0).decode()
+        self._err.close()
         told = [
             json.loads(line) for line in out.splitlines() if line[:1] == "{"
         ]

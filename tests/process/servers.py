@@ -115,7 +115,7 @@ class Site:
         return self
 
     def __exit__(self, *_):
-        self.program.kill()
+        self.program.end()
 
     def _answers(self):
         with contextlib.suppress(OSError):

@@ -127,8 +127,7 @@ def start(collector, spool):
 
     yield start
     for worker in made:
-        worker.program.kill()
-        worker.program.process.communicate()
+        worker.program.end()
 
 
 @pytest.fixture
@@ -150,8 +149,7 @@ def relay(collector, spool):
 
     yield start
     for program in made:
-        program.kill()
-        program.process.communicate()
+        program.end()
 
 
 def rings(spool):
