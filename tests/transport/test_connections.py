@@ -83,6 +83,52 @@ def test_a_request_imports_nothing(serve, trusted_tls, tls):
 
 
 @pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    "end", ["del transport", "transport.close(); release(); del transport"]
+)
+def test_a_transport_that_is_dropped_closes_its_connections(
+    serve, spell, trusted_tls, tls, end
+):
+    """
+    Whoever forgets to close it, or does while a thread is in a request,
+    leaves nothing open and is not warned.
+    """
+
+    def wait(line):
+        line.sock.recv(1)
+        line.send(spell())
+
+    scripts = [wait] if "release" in end else []
+    server = serve(b"", *scripts, tls=trusted_tls if tls else None)
+
+    told = run(
+        f"""
+        print(send(transport))
+        (sock,) = transport._connections.sockets
+        def go(transport):
+            print(send(transport))
+        def release():
+            sock.send(b"x")
+            thread.join()
+        if {bool(scripts)}:
+            thread = threading.Thread(target=go, args=[transport])
+            thread.start()
+            while transport._connections._idle[next(iter(
+                transport._connections._idle
+            ))]:
+                time.sleep(0.001)
+            time.sleep(0.1)
+        {end}
+        assert sock.fileno() == -1
+        """,
+        server.url,
+    )
+
+    assert told == ["200"] * (1 + len(scripts))
+    assert server.ended.acquire(timeout=5)
+
+
+@pytest.mark.parametrize("tls", [False, True])
 def test_a_child_lets_go_and_the_parent_goes_on(serve, trusted_tls, tls):
     """
     The child closes its copies without a goodbye and opens its own; the

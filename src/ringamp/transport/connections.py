@@ -116,6 +116,9 @@ class _Timed(HTTPConnection):
                 sock.close()
                 problem = error
                 continue
+            except BaseException:
+                sock.close()
+                raise
             # A handshake takes its whole time from this one value.
             sock.settimeout(self._left())
             sock.deadline = self.deadline
@@ -195,6 +198,11 @@ class Connections:
         self._idle: dict[tuple[str, str, int], list[_Timed]] = {}
         self._context: ssl.SSLContext | None = None
 
+    def __del__(self) -> None:
+        # For whoever drops a transport and does not close it, or closes it
+        # while a thread is in a request, whose connection is kept then.
+        self.close()
+
     def exchange(self, target: Target, body: Body, deadline: float) -> Answer:
         """
         Send a request and read its answer.
@@ -257,3 +265,10 @@ class Connections:
             while idle:
                 with suppress(IndexError):
                     idle.pop().close()
+
+    def forget(self) -> None:
+        """
+        Drop the idle connections as they are: for a forked child, where
+        closing one may take a lock that nobody gives back.
+        """
+        self._idle.clear()

@@ -224,6 +224,7 @@ class HTTPTransport:
         """
         sockets = list(self._connections.sockets)
         _abandoned.extend(sockets)
+        self._connections.forget()
         for sock in sockets:
             sock.abandon()
 
