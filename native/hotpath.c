@@ -166,7 +166,7 @@ close_ring(PyObject *self, PyObject *unused)
     if (ring == NULL)
         return NULL;
     ra_shut(ring);
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *

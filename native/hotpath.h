@@ -12,6 +12,16 @@
 
 #include "ring.h"
 
+/*
+ * Gone, so that nobody uses them: the headers of 3.12 and later take None,
+ * True and False for immortal even where the limited API is that of 3.10.
+ * What was compiled with those, and runs on 3.10 or 3.11, would lose a
+ * reference by each.
+ */
+#undef Py_RETURN_NONE
+#undef Py_RETURN_FALSE
+#undef Py_RETURN_TRUE
+
 /* Codes beside those of ring.h; odd and negative as well. */
 enum {
     RA_FORKED = -7,

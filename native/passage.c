@@ -160,7 +160,7 @@ passage_call(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_DECREF(event);
     if (failed)
         return NULL;
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static void

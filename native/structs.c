@@ -89,19 +89,19 @@ ra_know_struct(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (size < 0)
         return NULL;
     if (known_count == KNOWN_MAX)
-        Py_RETURN_FALSE;
+        return Py_NewRef(Py_False);
     layout = &known[known_count];
     layout->count = PyTuple_Size(args[1]);
     layout->offsets =
         PyMem_Malloc((size_t)layout->count * sizeof(Py_ssize_t));
     if (layout->offsets == NULL)
-        Py_RETURN_FALSE;
+        return Py_NewRef(Py_False);
     for (i = 0; i < layout->count; i++) {
         layout->offsets[i] =
             offset_of(args[0], size, PyTuple_GetItem(args[2], i));
         if (layout->offsets[i] < 0) {
             PyMem_Free(layout->offsets);
-            Py_RETURN_FALSE;
+            return Py_NewRef(Py_False);
         }
     }
     layout->type = Py_TYPE(args[0]);
@@ -109,7 +109,7 @@ ra_know_struct(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_INCREF(layout->type);
     Py_INCREF(layout->keys);
     known_count++;
-    Py_RETURN_TRUE;
+    return Py_NewRef(Py_True);
 }
 
 static const struct layout *
@@ -187,6 +187,6 @@ ra_set_fields_or_none(PyObject *module, PyObject *object)
 
     (void)module;
     if (dict == NULL && !PyErr_Occurred())
-        Py_RETURN_NONE;
+        return Py_NewRef(Py_None);
     return dict;
 }
