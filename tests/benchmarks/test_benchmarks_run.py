@@ -52,7 +52,7 @@ COMPRESSION = {
     "pack_zlib_one_kind": None,
     "pack_zlib_mixed": None,
     "gzip_bytes": 0.15,
-    "gzip_cpu_http": 1,
+    "gzip_cpu_http": None,
     "gzip_throughput_http": None,
     "gzip_cpu_tls": 1,
     "gzip_throughput_tls": None,
