@@ -135,8 +135,9 @@ def test_a_stale_connection_is_repeated_packed(serve, make_transport):
     closed = threading.Event()
 
     def close(line):
-        line.close()
+        # First: the client may be done before this thread has its turn again.
         closed.set()
+        line.close()
 
     server = serve(b"", close)
     transport = make_transport(server.url)
