@@ -322,8 +322,7 @@ def test_scenario_28_containers_whose_processes_have_one_number(
         assert first["adopted"] == 0
         assert sealed.faults_of(collector.events(), tags("own1", OWN)) == []
     finally:
-        living.kill()
-        living.wait(10)
+        living.end()
 
     second = hostile.check(heir("own2"))
 

@@ -110,8 +110,7 @@ def test_the_successor_sends_what_a_dead_process_left(collector, spool, end):
         assert program.process.wait(10) == code
         found = succeed(collector, spool, 50)
     finally:
-        program.kill()
-        program.wait(5)
+        program.end()
 
     assert (found["adopted"], found["recovered"]) == (1, 50)
     assert (found["delivered"], found["told"]) == (50, 51)

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
@@ -83,49 +84,68 @@ def test_a_request_imports_nothing(serve, trusted_tls, tls):
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize(
-    "end", ["del transport", "transport.close(); release(); del transport"]
-)
 def test_a_transport_that_is_dropped_closes_its_connections(
-    serve, spell, trusted_tls, tls, end
+    serve, trusted_tls, tls
 ):
     """
-    Whoever forgets to close it, or does while a thread is in a request,
-    leaves nothing open and is not warned.
+    Whoever forgets to close it leaves nothing open and is not warned.
     """
-
-    def wait(line):
-        line.sock.recv(1)
-        line.send(spell())
-
-    scripts = [wait] if "release" in end else []
-    server = serve(b"", *scripts, tls=trusted_tls if tls else None)
+    server = serve(tls=trusted_tls if tls else None)
 
     told = run(
-        f"""
+        """
         print(send(transport))
         (sock,) = transport._connections.sockets
-        def go(transport):
-            print(send(transport))
-        def release():
-            sock.send(b"x")
-            thread.join()
-        if {bool(scripts)}:
-            thread = threading.Thread(target=go, args=[transport])
-            thread.start()
-            while transport._connections._idle[next(iter(
-                transport._connections._idle
-            ))]:
-                time.sleep(0.001)
-            time.sleep(0.1)
-        {end}
+        del transport
         assert sock.fileno() == -1
         """,
         server.url,
     )
 
-    assert told == ["200"] * (1 + len(scripts))
+    assert told == ["200"]
     assert server.ended.acquire(timeout=5)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_transport_closed_under_a_request_leaves_no_connection(
+    serve, spell, trusted_tls, tls
+):
+    """
+    The request is answered, its connection kept, and closed in the end.
+    """
+    both = threading.Barrier(2)
+
+    def answer_both(line):
+        both.wait(10)
+        line.send(spell())
+
+    scripts = [b"", answer_both, answer_both]
+    server = serve(*scripts, tls=trusted_tls if tls else None)
+
+    told = run(
+        """
+        print(send(transport))
+        (sock,) = transport._connections.sockets
+        (idle,) = transport._connections._idle.values()
+        def go(transport):
+            print(send(transport))
+        thread = threading.Thread(target=go, args=[transport])
+        thread.start()
+        while idle:
+            time.sleep(0.001)
+        transport.close()
+        other = HTTPTransport(options)
+        assert send(other) == 200  # Both are answered when both have come.
+        other.close()
+        thread.join()
+        del transport
+        assert sock.fileno() == -1
+        """,
+        server.url,
+    )
+
+    assert told == ["200", "200"]
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize("tls", [False, True])
