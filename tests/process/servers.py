@@ -15,6 +15,7 @@ import socket
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import runner
 
@@ -65,6 +66,12 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
+
+
+INSISTENT = 5
+"""Tries of a request while workers are replaced: uWSGI and gunicorn's gthread
+then end some between taking a connection and reading it. A proxy asks again,
+and so do we; had the request been read, its event would come twice."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -125,10 +132,16 @@ class Site:
                 return True
         return self.program.process.poll() is not None
 
-    def get(self, number, path="/"):
+    def get(self, number, path="/", tries=1):
         """
         Make request *number*; return the pid of the worker.
         """
+        for _ in range(tries - 1):
+            with contextlib.suppress(ConnectionError):
+                return self._get(number, path)
+        return self._get(number, path)
+
+    def _get(self, number, path):
         connection = _UnixConnection(self._socket)
         try:
             connection.request("GET", f"{path}?{number}")
@@ -140,25 +153,35 @@ class Site:
         self.by_pid[pid].add(f"r-{number}")
         return pid
 
-    def ask(self, count):
+    def ask(self, count, tries=1):
         """
         Make *count* requests, four at a time; return the workers' pids.
         """
         numbers = [next(self.numbers) for _ in range(count)]
         self.asked += count
         with ThreadPoolExecutor(4) as pool:
-            return set(pool.map(self.get, numbers))
+            return set(pool.map(partial(self.get, tries=tries), numbers))
 
-    def ask_all(self, count, workers=2):
+    def ask_all(self, count, workers=2, tries=1):
         """
         Make *count* requests, or more, until so many workers have answered.
         """
-        pids = self.ask(count)
+        pids = self.ask(count, tries)
         give_up = time.monotonic() + 10
         while len(pids) < workers:
             assert time.monotonic() < give_up
-            pids |= self.ask(2)
+            pids |= self.ask(2, tries)
         return pids
+
+    def ask_others(self, before):
+        """
+        Make requests while workers are replaced, until none of *before*
+        answers and two others do.
+        """
+        assert runner.wait_until(
+            lambda: not self.ask(4, INSISTENT) & before, 15
+        )
+        self.ask_all(20, tries=INSISTENT)
 
     def harm(self, path):
         """

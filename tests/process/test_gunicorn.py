@@ -11,7 +11,7 @@ import sys
 
 import pytest
 import runner
-from servers import Site
+from servers import INSISTENT, Site
 
 pytest.importorskip("gunicorn")
 pytestmark = pytest.mark.process
@@ -100,10 +100,9 @@ def test_scenario_14_hup_loses_nothing(
     """
     options = CLASSES[worker_class]
     with serve(*("--worker-class", worker_class), *options, *preload) as site:
-        before = site.ask(40)
+        before = site.ask_all(40)
         site.send(signal.SIGHUP)
-        assert runner.wait_until(lambda: not site.ask(4) & before)
-        site.ask(40)
+        site.ask_others(before)
         run = site.stop()
 
     assert (run.code, run.hung) == (0, False)
@@ -124,7 +123,7 @@ def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     ) as site:
         workers = set()
         for _ in range(12):
-            workers |= site.ask(10)
+            workers |= site.ask(10, INSISTENT)
         run = site.stop()
 
     assert (run.code, run.hung) == (0, False)
@@ -144,11 +143,11 @@ def test_scenario_13_a_master_that_logs_while_it_preloads(
         *CLASSES[worker_class],
         AT_IMPORT="master",
     ) as site:
-        site.ask(40)
+        site.ask_all(40)
         run = site.stop()
 
     assert (run.code, run.hung) == (0, False)
-    assert collector.took_once(("r", 40), ("master", 10))
+    assert collector.took_once(("r", site.asked), ("master", 10))
 
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT])
@@ -157,11 +156,11 @@ def test_scenario_14_a_quick_shutdown_loses_nothing(collector, serve, number):
     QUIT and INT end the workers at once, through the interpreter's exit.
     """
     with serve(*CLASSES["sync"]) as s:
-        s.ask(40)
+        s.ask_all(40)
         run = s.stop(number)
 
     assert (run.code, run.hung) == (0, False)
-    assert collector.took_once(("r", 40))
+    assert collector.took_once(("r", s.asked))
 
 
 def test_scenario_14_a_worker_timeout_loses_nothing(collector, serve):
