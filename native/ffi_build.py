@@ -32,6 +32,7 @@ SOURCES = [
     "crc32c.c",
     "deal.c",
     "splice.c",
+    "fill.c",
     "idcheck.c",
     "generation.c",
     "lease.c",
@@ -48,6 +49,7 @@ PREAMBLE = """
 #include "recover.h"
 #include "deal.h"
 #include "splice.h"
+#include "fill.h"
 #include "crc32c.h"
 #include "generation.h"
 #include "lease.h"

@@ -44,6 +44,22 @@ struct ra_claim {
     uint64_t bytes;
 };
 
+struct ra_wrap {
+    const char *head;
+    uint64_t head_length;
+    const char *tail;
+    uint64_t tail_length;
+    const char *library;
+    uint64_t library_length;
+};
+
+struct ra_room {
+    unsigned char *body;
+    uint64_t size;
+    uint32_t *offsets;
+    uint64_t *positions;
+};
+
 struct ra_share {
     uint64_t count;
     uint64_t bytes;
@@ -92,13 +108,9 @@ uint64_t ra_region_head(const struct ra_region *region);
 uint32_t ra_crc32c(uint32_t crc, const void *bytes, size_t length);
 
 void ra_ring_text(const unsigned char *id, char *to);
-uint64_t ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
-                         uint64_t tail_length, uint64_t library_length);
-uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
-                   const char *head, uint64_t head_length, const char *tail,
-                   uint64_t tail_length, const char *library,
-                   uint64_t library_length, unsigned char *body,
-                   uint32_t *offsets, uint64_t *positions);
+int64_t ra_fill(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
+                const struct ra_wrap *wrap, int keeps,
+                const struct ra_room *room, struct ra_claim *claim);
 
 uint64_t ra_deal(struct ra_ring *ring, struct ra_claim *claim,
                  uint64_t tracks, uint64_t max_count, uint64_t max_bytes,

@@ -87,6 +87,7 @@ OWNERS = {
         "transport/sockets",
     },
     "http": {"transport/answers", "transport/http"},
+    "select": {"transport/sockets"},
     "urllib3": {"transport/connections", "transport/targets"},
     "_thread": {"flusher/loop", "flusher/threads", "flusher/uploads"},
     # Locks; threads are started by `_thread` alone, see below. The counters
@@ -143,7 +144,6 @@ NOBODY = {
     "print",
     "input",
     "open",
-    "select",
     "signal",
     "subprocess",
     "tempfile",

@@ -91,6 +91,7 @@ class Session:
             min_id_length=options.min_id_length,
             max_event=options.max_bytes - blueprint.envelope.overhead,
             library=LIBRARY.encode(),
+            keeps=self._storage.spool is not None,
             tracks=options.concurrent_uploads,
         )
         self.generation = self.ring.generation

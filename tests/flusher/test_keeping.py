@@ -31,45 +31,24 @@ from ringamp.retry.decision import Deliver, Drop, Reject, Resend
 from ringamp.status import Status
 
 
-def test_memory_gives_the_room_back_at_once():
+def test_memory_has_nothing_to_see_to():
     """
-    Whatever is decided: the bytes are in the batch.
+    Whatever is decided: the bytes are in the batch, and nowhere else.
     """
     for decision in (Deliver([0, 1]), Resend([0, 1], 2), hold(0, 1)):
-        freed = []
-        batch = batch_of(0, 1, freed=freed)
-
-        assert InMemory().keep(batch, [decision]) == [decision]
-
-        assert freed == [True]
-        assert batch.pins is None
+        assert InMemory().keep(batch_of(0, 1), [decision]) == [decision]
 
 
 def test_memory_drops_what_is_lost():
     """
     There is nowhere else to keep it, and nobody to leave it to.
     """
-    freed = []
-    batch = batch_of(0, 1, 2, freed=freed)
+    batch = batch_of(0, 1, 2)
 
     assert InMemory().lose(batch, [0, 2], DOWN) == Drop([0, 2], DOWN)
 
-    assert freed == [True]
     assert InMemory().leave() is None
     assert InMemory().outage is None
-
-
-def test_memory_is_given_back_once():
-    """
-    A batch that is sent again has left the ring already.
-    """
-    freed = []
-    batch = batch_of(0, 1, freed=freed)
-
-    InMemory().hold(batch, [0])
-    InMemory().keep(batch, [Deliver([0, 1])])
-
-    assert freed == [True]
 
 
 def test_what_was_delivered_needs_no_room(spool, keeper):

@@ -68,6 +68,7 @@ PROGRAMS = {
     "wrap": Program(("ring.c", "crc32c.c")),
     "gate": Program(("ring.c", "crc32c.c")),
     "splice": Program(("ring.c", "splice.c", "crc32c.c")),
+    "fill": Program(("ring.c", "splice.c", "fill.c", "crc32c.c")),
     "deal": Program(("ring.c", "deal.c", "splice.c", "crc32c.c")),
     "recover": Program(("ring.c", "recover.c", "crc32c.c")),
     "damage": Program(("ring.c", "recover.c", "crc32c.c")),

@@ -83,16 +83,17 @@ def test_events_come_out_as_they_went_in(region):
     assert lib.ra_ring_rejected(ring) == 2
     assert lib.ra_ring_dropped(ring) == 3
 
-    assert lib.ra_ring_claim(ring, 100, 2**63, 0, claim) == 4
-    body = bytearray(lib.ra_splice_bound(claim, 0, 0, 8))
-    offsets = ffi.new("uint32_t[]", 5)
-    positions = ffi.new("uint64_t[]", 4)
-    length = lib.ra_splice(
-        *(ring, claim, b"", 0, b"", 0, b"golden/1", 8),
-        *(ffi.from_buffer("unsigned char[]", body), offsets, positions),
-    )
+    library = ffi.from_buffer("char[]", b"golden/1")
+    nothing = ffi.from_buffer("char[]", b"")
+    wrap = ffi.new("struct ra_wrap *", (nothing, 0, nothing, 0, library, 8))
+    body = ffi.new("unsigned char[]", 4096)
+    offsets = ffi.new("uint32_t[]", 101)
+    positions = ffi.new("uint64_t[]", 100)
+    room = ffi.new("struct ra_room *", (body, 4096, offsets, positions))
+    length = lib.ra_fill(ring, 100, 4096, wrap, True, room, claim)
 
-    assert bytes(body[:length]) == SENT
-    assert list(positions) == [327432, 327680, 327904, 327992]
+    assert claim.count == 4
+    assert ffi.buffer(body, length)[:] == SENT
+    assert list(positions)[:4] == [327432, 327680, 327904, 327992]
     lib.ra_ring_release(ring, claim.end)
     assert lib.ra_ring_free(ring) == lib.ra_ring_tail(ring) == 328088

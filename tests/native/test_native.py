@@ -31,6 +31,7 @@ SHORT = {
 
 CORE = [
     *("ring.c", "recover.c", "crc32c.c", "deal.c", "splice.c"),
+    "fill.c",
     *("idcheck.c", "generation.c", "lease.c"),
 ]
 

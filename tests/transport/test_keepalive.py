@@ -5,6 +5,11 @@ Which connection a request travels on, and what a stale one costs.
 
 from __future__ import annotations
 
+import select
+import threading
+
+import pytest
+
 from ringamp.options import Options
 from ringamp.status import Status
 from ringamp.transport.http import HTTPTransport
@@ -52,6 +57,26 @@ def test_an_answer_in_chunks_keeps_the_connection(serve, post):
     assert server.connections == 1
 
 
+@pytest.fixture(params=["poll", "select"])
+def polling(request, monkeypatch):
+    """
+    What the interpreter has to look at a socket; eventlet takes `poll` away.
+    """
+    if request.param == "select":
+        monkeypatch.delattr(select, "poll")
+
+
+@pytest.mark.usefixtures("polling")
+def test_an_idle_connection_is_looked_at_and_used_again(serve, post):
+    """
+    Nothing has come on it, so it is as good as new.
+    """
+    server = serve(b"")
+
+    assert [post(server.url).status_code for _ in range(3)] == [200] * 3
+    assert server.connections == 1
+
+
 def test_what_follows_an_answer_is_never_the_next_one(serve, post, spell):
     """
     A server that says more than it announced is left.
@@ -64,6 +89,29 @@ def test_what_follows_an_answer_is_never_the_next_one(serve, post, spell):
     assert server.connections == 2
 
 
+@pytest.mark.usefixtures("polling")
+def test_what_comes_between_requests_is_nobody_s_answer(serve, post, spell):
+    """
+    A server that gives notice before it closes an idle connection.
+    """
+    may_give, given = threading.Event(), threading.Event()
+
+    def say_and_give_notice(line):
+        line.send(spell())
+        may_give.wait(5)
+        line.send(spell(408, b""))
+        given.set()
+
+    server = serve(say_and_give_notice, spell(429, b""))
+    assert post(server.url).status_code == 200
+    may_give.set()
+    assert given.wait(5)
+
+    assert post(server.url).status_code == 429
+    assert server.connections == 2
+
+
+@pytest.mark.usefixtures("polling")
 def test_a_connection_closed_while_idle_costs_nothing(serve, post, spell):
     """
     The server closed the idle connection: a new one is used at once.

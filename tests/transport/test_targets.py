@@ -52,7 +52,7 @@ def test_a_url_leads_to_a_host(url):
 
     target = target_of(url, ())
 
-    assert target[:3] == place
+    assert target.origin == place
     assert (
         target.head
         == (

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple, overload
 
+import msgspec
 import orjson
 
 from ringamp.buffer.array import read_array
+from ringamp.buffer.room import Room
 from ringamp.buffer.window import Share
 from ringamp.events.ids import Ids
 
@@ -170,12 +172,27 @@ def _events(joined: bytes) -> Sequence[bytes]:
         return []
 
 
-class Batch:
+def _join(tiles: Sequence[Tile]) -> list[tuple[int, int]]:
+    """
+    Join neighbours.
+    """
+    runs: list[tuple[int, int]] = []
+    for start, end in tiles:
+        if runs and runs[-1][1] == start:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return runs
+
+
+class Batch(msgspec.Struct, eq=False):
     """
     Events that travel together.
 
     Attributes:
         body: The whole request body.
+
+        count: How many events.
 
         offsets:
             Event i is `body[offsets[i] : offsets[i + 1] - 1]`; the byte
@@ -197,41 +214,28 @@ class Batch:
             batch of any ids, which travels alone.
 
         share: What it is of a window, where it is all of a share.
+
+        room: What its bytes lie in, where that can be used again.
     """
 
-    __slots__ = (
-        "_tiles",
-        "attempt",
-        "body",
-        "end",
-        "offsets",
-        "part",
-        "pins",
-        "share",
-        "track",
-        "tries",
-    )
+    body: bytes | memoryview
+    offsets: Sequence[int]
+    _tiles: Sequence[Tile] | tuple[int, Sequence[int], int]
+    end: int | None = None
+    room: Room | None = None
+    attempt: int = 1
+    tries: int = 0
+    part: Any = None
+    pins: Pin | Sequence[Pin | None] | None = None
+    track: int | None = None
+    share: Share | None = None
+    count: int = 0
 
-    def __init__(
-        self,
-        body: bytes | memoryview,
-        offsets: Sequence[int],
-        tiles: Sequence[Tile] | tuple[int, Sequence[int], int],
-        end: int | None = None,
-    ) -> None:
-        self.body: Final = body
-        self.offsets: Final = offsets
-        self.attempt = 1
-        self.tries = 0
-        self.part: Any = None
-        self.end = end
-        self.pins: Pin | Sequence[Pin | None] | None = None
-        self.track: int | None = None
-        self.share: Share | None = None
-        self._tiles = tiles
+    def __post_init__(self) -> None:
+        self.count = len(self.offsets) - 1
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return self.count
 
     def __repr__(self) -> str:
         return (
@@ -250,24 +254,14 @@ class Batch:
             self._tiles = [Tile(*pair) for pair in pairwise(edges)]
         return self._tiles
 
-    def runs(self, indexes: Sequence[int]) -> Iterable[Tile]:
+    def runs(self, indexes: Sequence[int]) -> Sequence[tuple[int, int]]:
         """
         The tiles of *indexes*, neighbours joined.
         """
-        if len(indexes) == len(self) and isinstance(self._tiles, tuple):
-            yield Tile(self._tiles[0], self._tiles[2])
-            return
-        tiles = self.tiles
-        start = end = None
-        for index in indexes:
-            tile = tiles[index]
-            if start is None or end != tile.start:
-                if start is not None and end is not None:
-                    yield Tile(start, end)
-                start = tile.start
-            end = tile.end
-        if start is not None and end is not None:
-            yield Tile(start, end)
+        tiles = self._tiles
+        if isinstance(tiles, tuple) and len(indexes) == self.count:
+            return ((tiles[0], tiles[2]),)
+        return _join([self.tiles[index] for index in indexes])
 
     def event_bytes(self, index: int) -> bytes:
         """

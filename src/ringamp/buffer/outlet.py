@@ -10,12 +10,15 @@ from typing import Any
 from ringamp.bindings import ADDED_MAX, ffi, generation, lib
 from ringamp.buffer.batch import Batch, Places
 from ringamp.buffer.region import Region
+from ringamp.buffer.room import Room
 from ringamp.buffer.window import Share, Window
 from ringamp.errors import NativeError
 
 SPARE_MAX = 2
-"""Request-sized buffers kept for the next batch of each upload: one in flight,
-one filling. A new megabyte a batch costs its page faults every time."""
+"""Rooms kept for the next batch of each upload: one in flight, one filling."""
+
+FIRST_SIZE = 4096
+"""Bytes of the first room; it grows with what there is to send."""
 
 
 def _changed() -> NativeError:
@@ -34,11 +37,16 @@ class Outlet:
 
         library: What the field *library* says where an event has none.
 
+        keeps: Whether what was taken keeps its room until `release`; if not,
+            it has none any more.
+
     Raises:
         NativeError: It is no ring of this version.
     """
 
-    def __init__(self, region: Region, *, library: bytes) -> None:
+    def __init__(
+        self, region: Region, *, library: bytes, keeps: bool = True
+    ) -> None:
         self.generation = generation()
         self._library = library
         self._region = region
@@ -52,8 +60,10 @@ class Outlet:
             raise NativeError("the ring's memory cannot be attached")
         self._added = ADDED_MAX + len(library)
         self._claim: Any = ffi.new("struct ra_claim *")
+        self._keeps = keeps
         self.spares = SPARE_MAX
-        self._spare: list[bytearray] = []
+        self._spare: list[Room] = []
+        self._wrap_in(b"", b"")
         self.claimed = 0
 
     @property
@@ -105,51 +115,64 @@ class Outlet:
             max_bytes: Bytes at most, of the whole body.
 
         Returns:
-            A batch whose ring space is kept until `release`; None where
-            nothing is ready.
+            A batch, None where nothing is ready.
 
         Raises:
             NativeError: The ring's memory was overwritten by somebody.
         """
-        count = self._take(max_count, max_bytes - len(head) - len(tail))
-        if count == 0:
+        if generation() != self.generation:
+            return None
+        if head is not self._head or tail is not self._tail:
+            self._wrap_in(head, tail)
+        claim = self._claim
+        room = self._take_room(FIRST_SIZE, max_count)
+        while True:
+            length = lib.ra_fill(
+                self._ring,
+                max_count,
+                max_bytes,
+                self._wrap,
+                self._keeps,
+                room.address,
+                claim,
+            )
+            if length <= room.size:
+                break
+            # A little more, so that the next batch, which is about as large,
+            # fits as well.
+            room = Room(length + length // 16, max_count)
+        count, start, end = claim.count, claim.start, claim.end
+        if length <= 0:
+            self._spare.append(room)
+            if length < 0:
+                raise _changed() if count else self._corrupt()
             return None
         self.claimed += count
-        bound = lib.ra_splice_bound(
-            self._claim,
-            len(head),
-            len(tail),
-            len(self._library),
-        )
-        buffer = self._buffer(bound)
-        offsets = ffi.new("uint32_t[]", count + 1)
-        positions = ffi.new("uint64_t[]", count)
-        length = lib.ra_splice(
-            self._ring,
-            self._claim,
-            head,
-            len(head),
-            tail,
-            len(tail),
-            self._library,
-            len(self._library),
-            ffi.from_buffer("unsigned char[]", buffer),
-            offsets,
-            positions,
-        )
-        if length == 0:
-            raise _changed()
         # Views: most batches are delivered whole, and nobody reads these.
         return Batch(
-            memoryview(buffer)[:length],
-            memoryview(ffi.buffer(offsets)).cast("I"),
-            (
-                self._claim.start,
-                memoryview(ffi.buffer(positions)).cast("Q"),
-                self._claim.end,
-            ),
-            end=self._claim.end,
+            room.body[:length],
+            room.offsets[: count + 1],
+            (start, room.positions[:count], end),
+            end if self._keeps else None,
+            room,
         )
+
+    def _wrap_in(self, head: bytes, tail: bytes) -> None:
+        """
+        Have bodies begin with *head* and end with *tail*.
+        """
+        self._head, self._tail = head, tail
+        texts = head, tail, self._library
+        pointers = [ffi.from_buffer("char[]", text) for text in texts]
+        self._wrap = ffi.new(
+            "struct ra_wrap *",
+            [
+                value
+                for pointer, text in zip(pointers, texts, strict=True)
+                for value in (pointer, len(text))
+            ],
+        )
+        self._pointers = pointers
 
     def deal(
         self,
@@ -203,13 +226,16 @@ class Outlet:
             for track, share in enumerate(shares)
         ]
         window = Window(self._claim.start, self._claim.end, places)
-        return window, [
+        batches = [
             self._share(
                 window, track, shares[track], place, head=head, tail=tail
             )
             for track, place in enumerate(places)
             if place
         ]
+        if not self._keeps:
+            self.release(window.end)
+        return window, batches
 
     def _share(
         self,
@@ -225,8 +251,8 @@ class Outlet:
         Make a request body of one upload's share.
         """
         bound = share.bytes + share.count * self._added
-        buffer = self._buffer(len(head) + len(tail) + bound)
-        offsets = ffi.new("uint32_t[]", share.count + 1)
+        size = len(head) + len(tail) + bound
+        room = self._take_room(size + size // 16, share.count)
         length = lib.ra_splice_share(
             self._ring,
             ffi.addressof(share),
@@ -237,15 +263,17 @@ class Outlet:
             len(tail),
             self._library,
             len(self._library),
-            ffi.from_buffer("unsigned char[]", buffer),
-            offsets,
+            room.address.body,
+            room.address.offsets,
         )
         if length == 0:
             raise _changed()
         batch = Batch(
-            memoryview(buffer)[:length],
-            memoryview(ffi.buffer(offsets)).cast("I"),
+            room.body[:length],
+            room.offsets[: share.count + 1],
             Places(places),
+            window.end if self._keeps else None,
+            room,
         )
         batch.track = track
         batch.share = Share(window, track)
@@ -264,11 +292,14 @@ class Outlet:
             self._ring, max_count, max_bytes, self._added, self._claim
         )
         if count < 0:
-            raise NativeError(
-                "the ring is corrupt: a header at position "
-                f"{self._ring.claim} is none of ringamp's",
-            )
+            raise self._corrupt()
         return int(count)
+
+    def _corrupt(self) -> NativeError:
+        return NativeError(
+            "the ring is corrupt: a header at position "
+            f"{self._ring.claim} is none of ringamp's",
+        )
 
     def release(self, end: int) -> None:
         """
@@ -279,23 +310,24 @@ class Outlet:
 
     def reuse(self, batch: Batch) -> None:
         """
-        Take back the buffer of a batch that nobody looks at any more.
+        Take back the room of a batch that nobody looks at any more.
         """
-        body = batch.body
-        if isinstance(body, memoryview) and len(self._spare) < self.spares:
-            buffer = body.obj
+        room, body = batch.room, batch.body
+        if room is None or len(self._spare) >= self.spares:
+            return
+        batch.room = None
+        if isinstance(body, memoryview):
+            # Whoever looks all the same gets an error, not other events.
             body.release()
-            if isinstance(buffer, bytearray):
-                self._spare.append(buffer)
+        self._spare.append(room)
 
-    def _buffer(self, length: int) -> bytearray:
+    def _take_room(self, size: int, count: int) -> Room:
         """
-        A buffer of at least *length* bytes.
+        Room for a batch, of at least *size* bytes where there is none that
+        was used before.
         """
-        if self._spare:
-            buffer = self._spare.pop()
-            if len(buffer) >= length:
-                return buffer
-        # A little more, so that the next batch, which is about as large, fits
-        # as well.
-        return bytearray(length + length // 16)
+        while self._spare:
+            room = self._spare.pop()
+            if room.size >= size and room.count >= count:
+                return room
+        return Room(size, count)

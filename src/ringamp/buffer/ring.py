@@ -28,6 +28,8 @@ class Ring(Outlet):
 
         library: What the field *library* says where an event has none.
 
+        keeps: Whether what was taken keeps its room until `release`.
+
         tracks: How many uploads there are at a time.
     """
 
@@ -38,10 +40,11 @@ class Ring(Outlet):
         min_id_length: int,
         max_event: int,
         library: bytes,
+        keeps: bool = True,
         tracks: int = 1,
     ) -> None:
         renew_generation()
-        super().__init__(region, library=library)
+        super().__init__(region, library=library, keeps=keeps)
         self._ring.generation = self.generation
         self._ring.min_id_length = min_id_length
         self._ring.is_dealt = tracks > 1

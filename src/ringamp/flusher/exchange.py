@@ -88,17 +88,22 @@ def as_response(answer: object, giver: object) -> Response:
 
 
 def guarded(
-    call: Callable[[], Any], giver: object, envelope: Envelope
+    call: Callable[[Any], Any],
+    given: object,
+    giver: object,
+    envelope: Envelope,
 ) -> Response:
     """
     Call user code; an exception becomes a response.
     """
     try:
-        answer = call()
+        answer = call(given)
     except BaseException as error:
         if ends_program(error):
             raise
         return raised(error, giver, envelope)
+    if isinstance(answer, Response):
+        return answer
     return as_response(answer, giver)
 
 
@@ -198,23 +203,25 @@ class PolicyExchange:
         self._url = options.url
         self.keep_newest = policy.keep_newest
         self.retries = policy.retries
-        self._is_custom = is_custom
-        self.lends_events = False
+        # A user's transport may keep what it was given.
+        self.lends_events = is_custom
 
     def post(self, batch: Batch, timeout: float) -> Response:
         """
         Send *batch* through the transport.
         """
         return guarded(
-            lambda: self._post(self._payload(batch, timeout)),
+            self._post,
+            self._payload(batch, timeout),
             self._transport,
             self._envelope,
         )
 
     def _payload(self, batch: Batch, timeout: float) -> Payload:
-        # A user's transport may keep what it was given, and most HTTP
-        # libraries take bytes alone.
-        body = bytes(batch.body) if self._is_custom else batch.body
+        body = batch.body
+        if self.lends_events:
+            # Most HTTP libraries take bytes alone.
+            body = bytes(body)
         return Payload(
             self._url,
             body,
@@ -229,15 +236,16 @@ class PolicyExchange:
         """
         Ask the policy.
         """
-        attempt = Attempt(len(batch), batch.attempt, batch.ids, self._url)
+        count = batch.count
+        attempt = Attempt(count, batch.attempt, batch.ids, self._url)
         try:
             decisions = self._policy.decide(attempt, response)
-            check_cover(decisions, len(batch))
+            check_cover(decisions, count)
         except BaseException as error:
             if ends_program(error):
                 raise
             response = raised(error, self._policy, self._envelope)
-            return response, [Drop(range(len(batch)), response)]
+            return response, [Drop(range(count), response)]
         return response, decisions
 
 
@@ -262,10 +270,7 @@ class NodeExchange:
         Let the user's object send; *timeout* is its own affair.
         """
         del timeout
-        call = self._call
-        return guarded(
-            lambda: call(batch.events()), self._retry, self._envelope
-        )
+        return guarded(self._call, batch.events(), self._retry, self._envelope)
 
     def judge(
         self, batch: Batch, response: Response

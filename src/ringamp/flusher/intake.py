@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Events out of a source, as batches whose room is kept until their ends.
+Events out of a source, as batches whose room is kept until their ends, where
+anything but this process may need it.
 
 A ring gives room back in order only, and ends come in any order: a batch of
 later events may be answered before an earlier one. So each batch, or each
@@ -50,7 +51,7 @@ class Intake:
             max_bytes=max_bytes,
         )
         if batch is not None and batch.end is not None:
-            batch.pins = self._pin(len(batch), batch.end)
+            batch.pins = self._pin(batch.count, batch.end)
         return batch
 
     def deal(
@@ -70,10 +71,11 @@ class Intake:
         if not dealt:
             return None
         window, batches = dealt
-        pin = self._pin(window.left, window.end)
-        for batch in batches:
-            batch.pins = pin
-        return window, batches
+        if batches[0].end is not None:
+            pin = self._pin(window.left, window.end)
+            for batch in batches:
+                batch.pins = pin
+        return dealt
 
     def reuse(self, batch: Batch) -> None:
         """

@@ -12,8 +12,8 @@ The rule
 
 Who keeps how
 
-    InMemory    a private ring: bytes that wait are in this process anyway,
-                so the ring's room is given back as soon as they are there.
+    InMemory    a private ring, which keeps nothing of what was taken: the
+                bytes of a batch are in this process as well.
     InSpool     a ring file: what the service refused goes to the dead
                 letters, what is given up to the backlog, what waits for a
                 throttled id to a held file; then the room is given back.
@@ -121,18 +121,15 @@ class InMemory:
         self, batch: Batch, decisions: Sequence[Decision]
     ) -> Sequence[Measure]:
         """
-        Give all the room back: the bytes are in the batch.
+        There is nothing to see to: the bytes are in the batch.
         """
-        self._leave_ring(batch)
+        del batch
         return decisions
 
     def hold(self, batch: Batch, indexes: Sequence[int]) -> None:
         """
-        Give the room of the whole batch back: the lanes copy what waits,
-        and the rest travels in a batch with bytes of its own.
+        The lanes do, in memory.
         """
-        del indexes
-        self._leave_ring(batch)
 
     def lose(
         self, batch: Batch, indexes: Sequence[int], response: Response
@@ -140,7 +137,7 @@ class InMemory:
         """
         Drop them.
         """
-        self._leave_ring(batch)
+        del batch
         return Drop(indexes, response)
 
     def leave(self) -> Response | None:
@@ -148,11 +145,6 @@ class InMemory:
         Nobody else sees this memory.
         """
         return None
-
-    def _leave_ring(self, batch: Batch) -> None:
-        if batch.pins is not None:
-            batch.loosen(range(len(batch)))
-            batch.pins = None
 
 
 LEFT = Response(

@@ -28,7 +28,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from ringamp.bindings import generation
 from ringamp.buffer.window import Share, Window, bare
@@ -62,7 +64,7 @@ _T = TypeVar("_T")
 _Future = concurrent.futures.Future[Response]
 
 
-class _Run(NamedTuple):
+class _Run(msgspec.Struct, frozen=True):
     """
     Positions that share a response.
     """
@@ -289,15 +291,16 @@ class Outcomes:
     def _remember(
         self, start: int, end: int, response: Response | Window
     ) -> None:
+        runs = self._runs
         run = _Run(start, end, response)
-        if not self._runs or self._runs[-1].start < start:
-            self._runs.append(run)
+        if not runs or runs[-1].start < start:
+            runs.append(run)
         else:
             # Another list: whoever searches this one, without a GIL at the
             # very moment, must not find it half-way.
-            at = bisect_right(self._runs, start, key=_start)
-            self._runs = [*self._runs[:at], run, *self._runs[at:]]
-        if len(self._runs) > 2 * RUNS_IN_FULL:
+            at = bisect_right(runs, start, key=_start)
+            self._runs = [*runs[:at], run, *runs[at:]]
+        if len(runs) > 2 * RUNS_IN_FULL:
             self._join_old_runs()
 
     def _join_old_runs(self) -> None:
@@ -306,15 +309,16 @@ class Outcomes:
         """
         cut = len(self._runs) - RUNS_IN_FULL
         runs: list[_Run] = []
-        for start, end, response in self._runs[:cut]:
-            if isinstance(response, Window):
-                runs.append(_Run(start, end, response))
+        for run in self._runs[:cut]:
+            if isinstance(run.response, Window):
+                runs.append(run)
                 continue
-            short = bare(response)
-            if runs and runs[-1].end == start and runs[-1].response == short:
-                runs[-1] = _Run(runs[-1].start, end, short)
+            short = bare(run.response)
+            last = runs[-1] if runs else run
+            if last.end == run.start and last.response == short:
+                runs[-1] = _Run(last.start, run.end, short)
             else:
-                runs.append(_Run(start, end, short))
+                runs.append(_Run(run.start, run.end, short))
         excess = max(0, len(runs) - RUNS_KEPT)
         if excess:
             self._forgotten = min(runs[excess - 1].end, self.floor)
@@ -351,10 +355,12 @@ class Outcomes:
     def _resolve_flushes(
         self, start: int, response: Response
     ) -> list[tuple[_Future, Response]]:
+        done = []
         for flush in self._flushes:
             if start < flush.target and flush.worst.status in _GOOD:
                 flush.worst = response
-        done = [one for one in self._flushes if self.floor >= one.target]
-        for one in done:
-            self._flushes.remove(one)
-        return [(one.future, one.worst) for one in done]
+            if self.floor >= flush.target:
+                done.append(flush)
+        for flush in done:
+            self._flushes.remove(flush)
+        return [(flush.future, flush.worst) for flush in done]

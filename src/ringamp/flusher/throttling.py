@@ -10,7 +10,7 @@ events has an outcome or is back in its lane, so that order per id is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import NamedTuple
 
 from ringamp.buffer import Batch
@@ -72,6 +72,9 @@ class Throttling:
         max_events: Of a request.
 
         max_held_bytes: How much may wait.
+
+    Attributes:
+        held: Has an entry for each id that is held.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Throttling:
         self._envelope = envelope
         self._max_events = max_events
         self._lanes: Lanes[Held] = Lanes(max_held_bytes)
+        self.held: Sized = self._lanes.held
 
     @property
     def count(self) -> int:
@@ -111,7 +115,7 @@ class Throttling:
         not, or it would never get anywhere, unless older events of that lane
         have come back meanwhile.
         """
-        if not self._lanes.has_holds:
+        if not self.held:
             return []
         if batch.part is not None:
             return [

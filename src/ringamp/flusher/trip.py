@@ -112,6 +112,8 @@ class Trip:
             options.max_events,
             max(ring.capacity // 4 if ring else 0, LANES_LEAST),
         )
+        # Empty mostly, and asked about for each batch.
+        self._held = self._throttling.held
         self._limit = SizeLimit(options.max_bytes)
         self._generation = generation()
         self._hands = Hands()
@@ -169,11 +171,12 @@ class Trip:
         Take what is to be sent now: the line, then due lanes, then the ring.
         """
         now = self._clock.monotonic()
-        if not self._line:
+        line = self._line
+        if self._held and not line:
             for batch in self._throttling.release(now, self._limit.value):
-                self._line.append((now, batch))
-        if self._line:
-            return self._line.take(now, self._hands)
+                line.append((now, batch))
+        if line:
+            return line.take(now, self._hands)
         if self._uploads is None or self.outage_due() is not None:
             return self._next_of_any(now)
         self._deal(self._uploads.count)
@@ -220,7 +223,7 @@ class Trip:
         """
         track = batch.track
         self._hands[track] = batch
-        travellers = self._divert_held(batch)
+        travellers = self._divert_held(batch) if self._held else batch
         if travellers is not batch:
             # What waits in the lanes is in nobody's hand, and all of it has
             # bytes of its own now.
@@ -260,24 +263,22 @@ class Trip:
         if not self._hands.let_go(travellers):
             # It took so long that somebody closed and dropped it.
             return
+        decisions = self._verdicts.ask(travellers, decisions, response)
         # From here on its events get their ends one by one. Whoever learns
         # of one may log the next, so there is room before.
-        ask = self._verdicts.ask
-        measures = self._keeper.keep(
-            travellers,
-            [ask(travellers, one, response) for one in decisions],
-        )
+        measures = self._keeper.keep(travellers, decisions)
         self._note(travellers, response)
-        resent = [
-            again
-            for measure in measures
-            if (again := self._carry_out(travellers, measure, response))
-        ]
-        self._line.extendleft(reversed(resent))
+        resent = []
+        for measure in measures:
+            again = self._carry_out(travellers, measure, response)
+            if again is not None:
+                resent.append(again)
+        if resent:
+            self._line.extendleft(reversed(resent))
         if self._end is not None:
             # A callback took so long that somebody closed meanwhile.
             self.drop_waiting(self._end)
-        elif not any(again is travellers for _, again in resent):
+        elif all(again is not travellers for _, again in resent):
             self._recycle(travellers)
 
     def drop_waiting(self, response: Response) -> None:

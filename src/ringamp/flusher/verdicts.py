@@ -7,8 +7,8 @@ line. Told here and nowhere else, so that no event leaves silently or twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 from ringamp.buffer import Batch
 from ringamp.buffer.window import Share, Window
@@ -82,7 +82,8 @@ class Verdicts:
         counters: Counters,
         retries: int | None,
     ) -> None:
-        self._options = options
+        self._tell = options.on_delivery
+        self._ask = options.on_retry
         self._retries = retries
         self._outcomes = outcomes
         self._ends = ends
@@ -99,8 +100,9 @@ class Verdicts:
         Tell the end of some events of *batch*.
         """
         count = len(indexes)
-        setattr(self._ends, fate, getattr(self._ends, fate) + count)
-        if batch.share is not None and count == len(batch):
+        ends = self._ends
+        setattr(ends, fate, getattr(ends, fate) + count)
+        if batch.share is not None and count == batch.count:
             self._outcomes.settle_share(batch.share, response)
         else:
             for start, end in batch.runs(indexes):
@@ -116,17 +118,18 @@ class Verdicts:
                 response.status_code,
                 response.error,
             )
-        if self._options.on_delivery is not None and fate != "spooled":
+        if self._tell is not None and fate != "spooled":
             self._tell_user(batch, indexes, response)
 
     def note_answer(self, batch: Batch, response: Response) -> None:
         """
         Count a request; where it failed, say so.
         """
-        self._counters.requests += 1
-        self._counters.bytes_sent += len(batch.body)
+        counters = self._counters
+        counters.requests += 1
+        counters.bytes_sent += len(batch.body)
         if batch.tries > 0:
-            self._counters.retries += 1
+            counters.retries += 1
         if response.status is Status.SUCCESS:
             return
         log(
@@ -140,27 +143,33 @@ class Verdicts:
         )
 
     def ask(
-        self, batch: Batch, decision: Decision, response: Response
-    ) -> Decision:
+        self, batch: Batch, decisions: Sequence[Decision], response: Response
+    ) -> Sequence[Decision]:
         """
         Ask the user before a retry is charged; what is done in the end.
         """
-        if (
-            isinstance(decision, Resend)
-            and decision.attempt > batch.attempt
-            and not self._may_retry(response, decision.attempt - 1)
-        ):
-            return Drop(decision.indexes, response)
-        return decision
+        ask = self._ask
+        if ask is None:
+            return decisions
+        return [
+            Drop(one.indexes, response)
+            if isinstance(one, Resend)
+            and one.attempt > batch.attempt
+            and not self._may_retry(ask, response, one.attempt - 1)
+            else one
+            for one in decisions
+        ]
 
-    def _may_retry(self, response: Response, number: int) -> bool:
+    def _may_retry(
+        self,
+        ask: Callable[[Response, int, bool], Any],
+        response: Response,
+        number: int,
+    ) -> bool:
         """
         Ask the user's *on_retry* about retry *number*, counted from 1; only
         an explicit False forbids it.
         """
-        ask = self._options.on_retry
-        if ask is None:
-            return True
         is_last = self._retries is not None and number >= self._retries
         try:
             return ask(response, number, is_last) is not False
@@ -173,7 +182,7 @@ class Verdicts:
     def _tell_user(
         self, batch: Batch, indexes: Sequence[int], response: Response
     ) -> None:
-        tell = self._options.on_delivery
+        tell = self._tell
         events = batch.events()
         try:
             # Out of a spool may come what cannot be decoded.

@@ -142,28 +142,23 @@ class Lanes(Generic[Item]):
         count: Events that wait.
 
         bytes: Their sizes, and those of parts that are out.
+
+        held: The lane of each id that is held; empty where nothing waits.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.count = 0
         self.bytes = 0
         self._max_bytes = max_bytes
-        self._lanes: dict[Key, _Lane[Item]] = {}
+        self.held: dict[Key, _Lane[Item]] = {}
         self._timers: list[tuple[float, int, _Lane[Item]]] = []
         self._tie = count()
 
     def __repr__(self) -> str:
         return (
-            f"<Lanes: {len(self._lanes)} ids held,"
+            f"<Lanes: {len(self.held)} ids held,"
             f" {self.count} events, {self.bytes} bytes>"
         )
-
-    @property
-    def has_holds(self) -> bool:
-        """
-        Whether any id is held at all.
-        """
-        return bool(self._lanes)
 
     def hold(
         self,
@@ -182,7 +177,7 @@ class Lanes(Generic[Item]):
         keys = [("user", name) for name in users]
         keys += [("device", name) for name in devices]
         for key in keys:
-            lane = self._lanes.get(key)
+            lane = self.held.get(key)
             if lane is None:
                 self._open(key, until, allowance)
                 continue
@@ -195,10 +190,10 @@ class Lanes(Generic[Item]):
         """
         Must an event of *ids* wait? The key of its lane, or None.
         """
-        if not self._lanes:
+        if not self.held:
             return None
         for key in _keys(ids):
-            if key in self._lanes:
+            if key in self.held:
                 return key
         return None
 
@@ -207,7 +202,7 @@ class Lanes(Generic[Item]):
         Does an event older than *order* wait in a lane of *ids*? Then an
         event that left that lane must go back, not ahead.
         """
-        lanes = (self._lanes.get(key) for key in _keys(ids))
+        lanes = (self.held.get(key) for key in _keys(ids))
         return any(
             lane is not None
             and bool(lane.waiting)
@@ -271,7 +266,7 @@ class Lanes(Generic[Item]):
         """
         Say that the part released under *key* has its outcome, or is back.
         """
-        lane = self._lanes.get(key)
+        lane = self.held.get(key)
         if lane is None or not lane.out:  # Forgotten by *clear*.
             return
         lane.out -= 1
@@ -300,11 +295,11 @@ class Lanes(Generic[Item]):
         """
         Take everything that waits, in order, and forget all holds.
         """
-        lanes = {id(lane): lane for lane in self._lanes.values()}.values()
+        lanes = {id(lane): lane for lane in self.held.values()}.values()
         waiting = sorted(
             (one for lane in lanes for one in lane.waiting), key=_order
         )
-        self._lanes.clear()
+        self.held.clear()
         self._timers.clear()
         self.count = 0
         self.bytes = 0
@@ -312,19 +307,19 @@ class Lanes(Generic[Item]):
 
     def _open(self, key: Key, until: float, allowance: int) -> _Lane[Item]:
         lane: _Lane[Item] = _Lane(key, until, allowance)
-        self._lanes[key] = lane
+        self.held[key] = lane
         self._set_timer(lane)
         return lane
 
     def _close(self, lane: _Lane[Item]) -> None:
         for key in lane.keys:
-            del self._lanes[key]
+            del self.held[key]
 
     def _lane_of(self, ids: Ids, order: int) -> _Lane[Item]:
         """
         Find the lane of *ids*, joining those of its user and its device.
         """
-        found = [self._lanes[key] for key in _keys(ids) if key in self._lanes]
+        found = [self.held[key] for key in _keys(ids) if key in self.held]
         if not found:
             key = next(iter(_keys(ids)), ("event", str(order)))
             return self._open(key, float("-inf"), DEFAULT_EPS * WINDOW)
@@ -332,7 +327,7 @@ class Lanes(Generic[Item]):
         for other in found[1:]:
             if other is not first:
                 for key in other.keys:
-                    self._lanes[key] = first
+                    self.held[key] = first
                 first.absorb(other)
                 self._set_timer(first)
         return first

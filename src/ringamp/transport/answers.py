@@ -16,7 +16,10 @@ from __future__ import annotations
 import http.client
 import io
 import re
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
+
+import msgspec
 
 from ringamp.transport.classify import BODY_CAP
 from ringamp.transport.sockets import TimedSocket
@@ -54,7 +57,7 @@ is complete. The status says all there is to know; a retry of the same body
 would meet the same end."""
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """
     What came back.
 
@@ -99,10 +102,12 @@ def read_answer(sock: TimedSocket, begun: bytes) -> Answer:
     if head is None:
         begun = _read_head(sock, begun)
         head = _PLAIN.match(begun)
-    length = None if head is None else _length(head[2])
-    if head is None or length is None:
+    if head is None:
         return _read_other(sock, begun)
     status, lines = int(head[1]), head[2]
+    length = _length(lines)
+    if length is None:
+        return _read_other(sock, begun)
     body = begun[head.end() :]
     if len(body) == length <= BODY_CAP:
         return Answer(status, lines, body, is_last=False)
@@ -118,9 +123,11 @@ def read_answer(sock: TimedSocket, begun: bytes) -> Answer:
     return Answer(status, lines, body[:length], len(body) > length)
 
 
+@lru_cache(maxsize=16)
 def _length(lines: bytes) -> int | None:
     """
-    Find out how long the body is, None where `http.client` must.
+    Find out how long the body is, None where `http.client` must. A server's
+    answers to the same request begin with the same lines for a second.
     """
     said = _LENGTH.findall(lines)
     if len(said) != 1 or _OTHERWISE.search(lines):

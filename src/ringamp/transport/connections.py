@@ -85,6 +85,7 @@ class _Timed(HTTPConnection):
         sockets: Where they are recorded.
     """
 
+    sock: TimedSocket | None
     deadline: float
     sockets: WeakSet[TimedSocket]
 
@@ -132,14 +133,14 @@ class _Timed(HTTPConnection):
         """
         is_reused = self.sock is not None
         if not is_reused:
+            if self.deadline <= _now():
+                raise TimeoutError
             self.connect()
         sock: Any = self.sock
         # Over TLS the socket is another than the one that was connected.
         sock.deadline = self.deadline
         try:
-            # The server may have answered before it had read everything.
-            with suppress(BrokenPipeError):
-                _send(sock, b"%b%d\r\n\r\n" % (head, len(body)), body)
+            _send(sock, b"%b%d\r\n\r\n" % (head, len(body)), body)
             sock.hurry()
             begun = sock.recv(CHUNK)
         except _CLOSED as error:
@@ -157,12 +158,16 @@ def _send(sock: TimedSocket, head: bytes, body: Body) -> None:
     record of TLS, so that a small request is one packet.
     """
     rest = _RECORD - len(head)
+    view = memoryview(body)
     sock.hurry()
-    with memoryview(body) as view:
+    try:
         sock.sendall(head + view[:rest])
-        if len(view) > rest:
+        if len(body) > rest:
             sock.hurry()
             sock.sendall(view[rest:])
+    except BrokenPipeError:
+        # The server may have answered before it had read everything.
+        return
 
 
 class TimedHTTPConnection(_Timed):
@@ -216,18 +221,18 @@ class Connections:
 
             ValueError: The name cannot be one of a host.
         """
-        idle = self._idle.setdefault(target[:3], [])
+        idle = self._idle.setdefault(target.origin, [])
         connection = self._take(idle) or self._new(target)
         connection.deadline = deadline
-        is_usable = False
         try:
             answer = connection.exchange(target.head, body)
-            is_usable = not answer.is_last
-        finally:
-            if is_usable and len(idle) < MOST_IDLE:
-                idle.append(connection)
-            else:
-                connection.close()
+        except BaseException:
+            connection.close()
+            raise
+        if answer.is_last or len(idle) >= MOST_IDLE:
+            connection.close()
+        else:
+            idle.append(connection)
         return answer
 
     def _take(self, idle: list[_Timed]) -> _Timed | None:
@@ -239,21 +244,23 @@ class Connections:
                 connection = idle.pop()
             except IndexError:  # Another thread was faster.
                 break
-            if connection.is_connected:
+            sock = connection.sock
+            if sock is not None and sock.is_quiet():
                 return connection
             connection.close()
         return None
 
     def _new(self, target: Target) -> _Timed:
         connection: _Timed
-        if target.scheme == "https":
+        scheme, host, port = target.origin
+        if scheme == "https":
             if self._context is None:
                 self._context = tls_context(self.sockets)
             connection = TimedHTTPSConnection(
-                target.host, target.port, ssl_context=self._context
+                host, port, ssl_context=self._context
             )
         else:
-            connection = TimedHTTPConnection(target.host, target.port)
+            connection = TimedHTTPConnection(host, port)
         connection.sockets = self.sockets
         return connection
 

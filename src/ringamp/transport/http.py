@@ -185,8 +185,6 @@ class HTTPTransport:
         """
         Make one request and read its answer.
         """
-        if deadline <= SystemClock.monotonic():
-            raise TimeoutError
         target = target_of(payload.url, tuple(headers.items()))
         answer = self._connections.exchange(target, body, deadline)
         said = redact(answer.body, payload.body)

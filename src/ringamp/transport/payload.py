@@ -17,6 +17,7 @@ shift events that were logged with the right time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
@@ -24,6 +25,7 @@ from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 
 from ringamp.buffer.batch import Batch
@@ -52,12 +54,12 @@ _HEADERS: Mapping[str, str] = {
     "User-Agent": LIBRARY,
 }
 
-# A key this short may be an ordinary word of an answer; real ones have 32.
-_SHORTEST_SECRET = 6
-_KEY_FIELD = b'{"api_key":"'
+# Envelope puts the key first, and its JSON holds no bare quote. A shorter key
+# may be an ordinary word of an answer; real ones have 32 characters.
+_KEY = re.compile(rb'{"api_key":"([^"]{6,1000})"')
 
 
-class Payload:
+class Payload(msgspec.Struct, eq=False):
     """
     One request: where it goes, what it carries, how long it may take.
 
@@ -73,21 +75,11 @@ class Payload:
         timeout: Seconds the whole request may take.
     """
 
-    __slots__ = ("body", "events", "headers", "timeout", "url")
-
-    def __init__(
-        self,
-        url: str,
-        body: Body,
-        headers: Mapping[str, str],
-        events: Sequence[dict[str, Any]],
-        timeout: float,
-    ) -> None:
-        self.url = url
-        self.body = body
-        self.headers = headers
-        self.events = events
-        self.timeout = timeout
+    url: str
+    body: Body
+    headers: Mapping[str, str]
+    events: Sequence[dict[str, Any]]
+    timeout: float
 
     def __repr__(self) -> str:
         # Neither the query nor a user part: a proxy's URL may hold a secret.
@@ -199,11 +191,5 @@ def redact(answer: bytes, body: Body) -> bytes:
     Errors such as "Invalid API key" may repeat what was sent, and an
     answer's words end in logs and receipts.
     """
-    # Envelope puts the key first, and its JSON holds no bare quote.
-    head = bytes(body[:1024])
-    if not head.startswith(_KEY_FIELD):
-        return answer
-    key = head[len(_KEY_FIELD) :].partition(b'"')[0]
-    if len(key) < _SHORTEST_SECRET:
-        return answer
-    return answer.replace(key, b"***")
+    found = _KEY.match(body)
+    return answer if found is None else answer.replace(found[1], b"***")

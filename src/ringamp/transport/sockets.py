@@ -13,6 +13,7 @@ made when a pool is, over those that the interpreter has by then.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import ssl
 from contextlib import suppress
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from ringamp.clock import SystemClock
+
+_now = SystemClock.monotonic
 
 if TYPE_CHECKING:
     _Socket = socket.socket
@@ -74,6 +77,17 @@ class TimedSocket(_Socket):
         with suppress(OSError):
             self.plain.shutdown(self, socket.SHUT_RDWR)
 
+    def is_quiet(self) -> bool:
+        """
+        Whether nothing has come. Where no answer is due, whatever has come
+        belongs to no request, and a server's goodbye counts as well.
+        """
+        if not hasattr(select, "poll"):  # eventlet takes it away.
+            return not select.select([self], [], [], 0)[0]
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        return not poll.poll(0)
+
     def hurry(self) -> None:
         """
         Bound the next wait by what is left.
@@ -81,7 +95,7 @@ class TimedSocket(_Socket):
         Raises:
             TimeoutError: Nothing is.
         """
-        left = self.deadline - SystemClock.monotonic()
+        left = self.deadline - _now()
         if left <= 0:
             raise TimeoutError("the deadline of the request has passed")
         self.settimeout(left)

@@ -28,18 +28,13 @@ class Target(NamedTuple):
     What the URL and the headers of a request come to.
 
     Attributes:
-        scheme: `http` or `https`.
-
-        host: A name or an address, without brackets.
-
-        port: Where it listens.
+        origin: The scheme, `http` or `https`; the host, a name or an address
+            without brackets; and the port where it listens.
 
         head: The request up to the number of bytes of its body.
     """
 
-    scheme: str
-    host: str
-    port: int
+    origin: tuple[str, str, int]
     head: bytes
 
 
@@ -73,12 +68,8 @@ def target_of(url: str, headers: tuple[tuple[str, str], ...]) -> Target:
     fields.pop("content-length", None)
     lines = [f"{name}: {text}" for name, text in _checked(fields.values())]
     head = "\r\n".join([f"POST {uri} HTTP/1.1", *lines, "Content-Length: "])
-    return Target(
-        scheme,
-        named.strip("[]").replace("%25", "%", 1),
-        port,
-        head.encode("latin-1"),
-    )
+    host = named.strip("[]").replace("%25", "%", 1)
+    return Target((scheme, host, port), head.encode("latin-1"))
 
 
 def _checked(fields: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
