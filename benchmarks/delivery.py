@@ -8,12 +8,17 @@ those that ringamp sends, over one kept-alive connection of a pool with the
 same settings. The processor time is that of the whole process, all threads,
 from the first call to the last answer; the encoder's, measured in turns with
 it, is the unit.
+
+Beside a thread that computes in Python the clock tells another story: whoever
+lets go of the GIL gets it back after a switch interval (5 ms), and a request
+needs it several times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import cycle, repeat
+from statistics import median
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
@@ -31,9 +36,11 @@ from benchmarks.harness import (
     answer,
     check_delivered,
     make_client,
+    quartiles,
     ratio,
     settle,
 )
+from benchmarks.latency import neighbours
 from benchmarks.report import Figure
 from benchmarks.workload import Kind
 from ringamp import Client, Payload, Response, Status
@@ -42,6 +49,9 @@ from ringamp.collector import CollectorProcess
 BODIES = 8
 """Bodies that the peer posts in turn. So few stay in a server's cache, which
 is the best case for the peer."""
+
+BESIDE = 40_000
+"""Events a round, at most, beside a thread that computes: it takes longer."""
 
 ENCODED = 50_000
 """Encodings a round."""
@@ -145,6 +155,13 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         settle(client)
         return setup.events
 
+    def deliver_beside() -> int:
+        events = min(setup.events, BESIDE)
+        with neighbours(1):
+            log_all(client, event, events)
+            settle(client)
+        return events
+
     def post() -> int:
         return ready.post(setup.events)
 
@@ -153,7 +170,12 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
             orjson.dumps(event)
         return ENCODED
 
-    works = {"ours": deliver, "peer": post, "encoder": encode}
+    works = {
+        "ours": deliver,
+        "peer": post,
+        "encoder": encode,
+        "beside": deliver_beside,
+    }
     runs: dict[str, list[Run]] = {name: [] for name in works}
     for number in range(setup.rounds + 1):
         for name, work in works.items():
@@ -181,6 +203,14 @@ def measure(setup: Setup, collector: CollectorProcess) -> Iterator[Figure]:
         unit="events/s",
         bar=0.30,
         wants_more=True,
+    )
+    beside = [1 / run.seconds for run in runs["beside"]]
+    yield Figure(
+        key="throughput_beside",
+        label="delivered events/s beside a thread that computes",
+        value=median(beside),
+        unit="events/s",
+        quartiles=quartiles(beside),
     )
     yield ratio(
         "cpu_against_urllib3",

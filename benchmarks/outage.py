@@ -292,7 +292,8 @@ def figures(
         f"{account.peak / MIB:.1f}, buffer {outage.buffer} MiB",
     )
     normal = median(rate for pace in paces for rate in pace.rates)
-    old = drain.arrived / drain.seconds - outage.rate
+    # What was logged meanwhile may have come late, too, in a short run.
+    old = max(0.0, drain.arrived / drain.seconds - outage.rate)
     yield Figure(
         key="backlog_drain",
         label="afterwards: the backlog's events/s / normal rate",

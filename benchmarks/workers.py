@@ -42,9 +42,17 @@ from ringamp.collector import CollectorProcess
 class Shift(msgspec.Struct, frozen=True):
     """
     What one worker did.
+
+    Attributes:
+        cpu: Seconds of processor time of its first share.
+
+        later: The same of those that were timed later.
+
+        stats: What it counted.
     """
 
     cpu: float
+    later: float
     stats: Stats
 
 
@@ -145,18 +153,33 @@ def one_round(
 
 
 def work(
-    client: Client, event: dict[str, Any], share: int, gate: int, report: int
+    client: Client,
+    event: dict[str, Any],
+    share: int,
+    gate: int,
+    report: int,
+    *,
+    warm: int = 0,
+    times: int = 0,
 ) -> None:
     """
-    Be a worker; does not return.
+    Be a worker: log the share and wait until it has arrived, then again
+    *warm* times that are not timed and *times* that are. Does not return.
     """
+
+    def log_shares(count: int) -> float:
+        began = process_time()
+        for _ in range(count):
+            log_all(client, event, share)
+            settle(client)
+        return process_time() - began
+
     status = 1
     try:
         os.read(gate, 1)  # Ends when the parent opens the gate for all.
-        began = process_time()
-        log_all(client, event, share)
-        settle(client)
-        shift = Shift(process_time() - began, client.stats())
+        cpu = log_shares(1)
+        log_shares(warm)
+        shift = Shift(cpu, log_shares(times), client.stats())
         os.write(report, msgspec.json.encode(shift))
         os.close(report)  # The parent's clock stops here.
         client.shutdown()

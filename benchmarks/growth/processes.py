@@ -8,6 +8,10 @@ A share fits into a worker's buffer and nothing blocks: a worker that has to
 wait for the processor shows as events that were dropped, sent twice or not at
 all.
 
+A worker's first share goes into memory that is touched for the first time,
+which costs the same with one worker as with many. So there is a second curve,
+of workers that go on and have been once around their buffer.
+
 Beside it, as many processes post bodies that were built beforehand, with
 urllib3 alone: what that costs more with many is the machine's part.
 """
@@ -33,6 +37,16 @@ from benchmarks.workers import Shift, read_shift, work
 from benchmarks.workload import make_event
 from ringamp import Client
 from ringamp.collector import CollectorProcess
+
+WARM = 1
+"""Shares that are not timed: with the first they go around the buffer."""
+
+TIMES = 3
+"""Shares that are timed after these."""
+
+FEWEST = 8
+"""Workers a round, one after the other where they are fewer at a time: the
+processor's clock and its neighbours change within a second."""
 
 TOLERANCE = 1.15
 """What many workers may cost an event, against one."""
@@ -70,6 +84,7 @@ class Tally:
         self.repeated = 0
         self.miscounted = 0
         self.speeds: dict[int, list[float]] = {}
+        self.later: dict[int, list[float]] = {}
 
     def note(
         self,
@@ -128,12 +143,18 @@ def measure(scale: Scale) -> Growth:
         along="worker processes",
         curves=[
             Curve.of("delivered event", "us", costs, MICRO),
+            Curve.of("later ones", "us", tally.later, MICRO),
             Curve.of("urllib3 posting alone", "us", posting, MICRO),
             Curve.of("all together", "events/s", tally.speeds),
         ],
         bars=[
             *against_one(costs),
-            posting_alone(posting),
+            most_against_one(
+                "later", "one of a worker's later events", tally.later
+            ),
+            most_against_one(
+                "posting", "posting bodies built beforehand", posting
+            ),
             *promises(tally, max(scale.workers)),
         ],
         scales="x",
@@ -158,16 +179,18 @@ def against_one(costs: dict[int, list[float]]) -> list[Figure]:
     ]
 
 
-def posting_alone(posting: dict[int, list[float]]) -> Figure:
+def most_against_one(
+    key: str, label: str, costs: dict[int, list[float]]
+) -> Figure:
     """
-    Say how much of it is the machine's.
+    Compare the most with one, without a bar.
     """
-    least, most = min(posting), max(posting)
+    least, most = min(costs), max(costs)
     return ratio(
-        "processes_posting",
-        f"posting bodies built beforehand, {most} processes / {least}",
-        posting[most],
-        posting[least],
+        f"processes_{key}",
+        f"{label}, {most} processes / {least}",
+        costs[most],
+        costs[least],
     )
 
 
@@ -203,18 +226,25 @@ def one_round(
     share: int,
 ) -> float:
     """
-    Have *workers* children log *share* events each; give the seconds of
-    processor time of an event.
+    Have *workers* children log *share* events, and then some more; give the
+    seconds of processor time of one of the first. Fewer than `FEWEST` are
+    followed by as many others.
     """
-    before = collector.summary().accepted
-    reports, began = fork_all(workers, partial(work, client, event, share))
-    shifts = [read_shift(report) for report in reports]
-    seconds = perf_counter() - began
-    wait_for_all(workers)
-    asked = share * workers
-    arrived = collector.summary().accepted - before
-    tally.note(shifts, asked, arrived, seconds)
-    return sum(shift.cpu for shift in shifts) / asked
+    live = partial(work, client, event, share, warm=WARM, times=TIMES)
+    asked = share * workers * (1 + WARM + TIMES)
+    first, later = [], []
+    for _ in range(max(1, FEWEST // workers)):
+        before = collector.summary().accepted
+        reports, began = fork_all(workers, live)
+        shifts = [read_shift(report) for report in reports]
+        seconds = perf_counter() - began
+        wait_for_all(workers)
+        arrived = collector.summary().accepted - before
+        tally.note(shifts, asked, arrived, seconds)
+        first += [shift.cpu / share for shift in shifts]
+        later += [shift.later / (share * TIMES) for shift in shifts]
+    tally.later.setdefault(workers, []).append(fmean(later))
+    return fmean(first)
 
 
 def one_posting(ready: Ready, *, workers: int, share: int) -> float:

@@ -7,7 +7,7 @@ Where do the microseconds of one event go?
 The caller's part is measured while the flusher sleeps: the encoder alone, the
 push (which encodes), the whole call. Then events are logged and delivered,
 and the processor time of each thread is taken apart: that of the caller by
-what is more than before, that of the flusher by clocks around the four things
+what is more than before, that of the flusher by clocks around the three things
 it does for a batch. What is in none of them is the rest: waking, sleeping,
 arming the ring, asking the policy, counting.
 """
@@ -53,10 +53,9 @@ CALL_BLOCKS = 10
 """Blocks of calls a round: they are short, and there is time for more."""
 
 WORKS: dict[str, tuple[type, str]] = {
-    "claim": (Ring, "fill"),
+    "fill": (Ring, "fill"),
     "http": (HTTPTransport, "send_payload"),
     "settle": (Verdicts, "settle"),
-    "release": (Ring, "release"),
 }
 """What the flusher does for a batch, and where a clock is put around it."""
 
@@ -65,10 +64,9 @@ LABELS = {
     "push": "push: check ids, reserve, copy, commit",
     "receipt": "the call around it, with the receipt",
     "beside": "what the call costs more beside a flusher at work",
-    "claim": "claim and splice: build the request's body",
+    "fill": "claim, splice, release: the request's body, out of the ring",
     "http": "HTTP: request, answer, and the kernel that copies the body",
     "settle": "settle: resolve receipts, count",
-    "release": "release: zero the room and give it back",
     "rest": "the flusher's rest: wake, sleep, arm, ask the policy",
     "total": "processor time of a delivered event",
 }

@@ -55,7 +55,7 @@ def test_every_step_is_measured(tmp_path):
         for one in json.loads(saved.read_text())["figures"]
     }
     assert [*steps] == [f"step_{name}" for name in LABELS]
-    for name in ("encode", "claim", "http", "settle", "release"):
+    for name in ("encode", "fill", "http", "settle"):
         assert steps[f"step_{name}"] > 0
     total = steps.pop("step_total")
     assert sum(steps.values()) == pytest.approx(total)
@@ -66,7 +66,7 @@ def test_a_clock_stops_inside_another_one():
     What is done inside another step is counted there, and once.
     """
     clocks = Clocks()
-    inner = clocks._around("release", lambda: burn(0.02))
+    inner = clocks._around("fill", lambda: burn(0.02))
 
     def settle():
         burn(0.01)
@@ -74,7 +74,7 @@ def test_a_clock_stops_inside_another_one():
 
     clocks._around("settle", settle)()
 
-    assert 0.02e9 <= clocks.spent["release"] < 0.03e9
+    assert 0.02e9 <= clocks.spent["fill"] < 0.03e9
     assert 0.01e9 <= clocks.spent["settle"] < 0.02e9
 
 

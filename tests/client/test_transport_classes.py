@@ -92,6 +92,22 @@ def test_the_body_is_the_events_and_nobody_elses(make_client, event):
     assert seen[0][0]["event_id"] == 4
 
 
+def test_a_transport_may_keep_what_it_was_given(make_client, event):
+    """
+    The room of a batch is used again, but not under a payload's feet.
+    """
+    transport = Snake()
+    client = make_client(transport_class=transport)
+    sizes = [3, 1, 4, 2, 5]
+    for size in sizes:
+        for number in range(size):
+            client.log_event(event(number, event_type="e" * 10 * size))
+        client.flush().result(5)
+
+    kept = [[e["event_id"] for e in one.events] for one in transport.payloads]
+    assert kept == [list(range(size)) for size in sizes]
+
+
 def test_every_status_a_transport_may_answer_ends_the_event(
     make_client, event
 ):

@@ -277,6 +277,16 @@ class Batch(msgspec.Struct, eq=False):
         """
         return LazyEvents(self.body, self.offsets)
 
+    def own_offsets(self) -> Sequence[int]:
+        """
+        The offsets, for somebody who may look at them when the batch's room
+        is another's.
+        """
+        offsets = self.offsets
+        if isinstance(offsets, memoryview):
+            return memoryview(offsets.tobytes()).cast("I")
+        return offsets
+
     def joined(self) -> memoryview:
         """
         All its events, with commas between them.

@@ -63,6 +63,8 @@ class Outlet:
         self._keeps = keeps
         self.spares = SPARE_MAX
         self._spare: list[Room] = []
+        self._wrap: Any = ffi.new("struct ra_wrap *")
+        self._head = self._tail = b""
         self._wrap_in(b"", b"")
         self.claimed = 0
 
@@ -162,17 +164,15 @@ class Outlet:
         Have bodies begin with *head* and end with *tail*.
         """
         self._head, self._tail = head, tail
-        texts = head, tail, self._library
-        pointers = [ffi.from_buffer("char[]", text) for text in texts]
-        self._wrap = ffi.new(
-            "struct ra_wrap *",
-            [
-                value
-                for pointer, text in zip(pointers, texts, strict=True)
-                for value in (pointer, len(text))
-            ],
-        )
-        self._pointers = pointers
+        # What the struct points to lives as long as these do.
+        self._texts = [
+            ffi.from_buffer("char[]", text)
+            for text in (head, tail, self._library)
+        ]
+        wrap = self._wrap
+        wrap.head, wrap.tail, wrap.library = self._texts
+        wrap.head_length, wrap.tail_length = len(head), len(tail)
+        wrap.library_length = len(self._library)
 
     def deal(
         self,

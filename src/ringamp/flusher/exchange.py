@@ -160,12 +160,14 @@ def check_cover(decisions: Sequence[Decision], count: int) -> None:
 
         ValueError: They do not cover the events so.
     """
+    everyone = range(count)
+    if len(decisions) == 1:
+        only = decisions[0]
+        if isinstance(only, _DECISIONS) and only.indexes == everyone:
+            return
     for decision in decisions:
         if not isinstance(decision, _DECISIONS):
             raise TypeError(f"{type(decision).__name__} is no decision")
-    everyone = range(count)
-    if len(decisions) == 1 and decisions[0].indexes == everyone:
-        return
     named = chain.from_iterable(decision.indexes for decision in decisions)
     if sorted(named) != list(everyone):
         raise ValueError("an event is in no decision, or in several")
@@ -203,8 +205,8 @@ class PolicyExchange:
         self._url = options.url
         self.keep_newest = policy.keep_newest
         self.retries = policy.retries
-        # A user's transport may keep what it was given.
-        self.lends_events = is_custom
+        self._is_custom = is_custom
+        self.lends_events = False
 
     def post(self, batch: Batch, timeout: float) -> Response:
         """
@@ -218,15 +220,16 @@ class PolicyExchange:
         )
 
     def _payload(self, batch: Batch, timeout: float) -> Payload:
-        body = batch.body
-        if self.lends_events:
-            # Most HTTP libraries take bytes alone.
-            body = bytes(body)
+        body, offsets = batch.body, batch.offsets
+        if self._is_custom:
+            # It may keep what it was given, and most HTTP libraries take
+            # bytes alone.
+            body, offsets = bytes(body), batch.own_offsets()
         return Payload(
             self._url,
             body,
             self._envelope.headers,
-            LazyEvents(body, batch.offsets),
+            LazyEvents(body, offsets),
             timeout,
         )
 

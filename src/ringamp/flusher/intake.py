@@ -77,12 +77,6 @@ class Intake:
                 batch.pins = pin
         return dealt
 
-    def reuse(self, batch: Batch) -> None:
-        """
-        Take back the buffer of a batch that nobody looks at any more.
-        """
-        self._source.reuse(batch)
-
     def _pin(self, count: int, end: int) -> Pin:
         pin = Pin(count, self._release, in_ring=True)
         self._pins.append((pin, end))

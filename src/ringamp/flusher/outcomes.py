@@ -325,11 +325,12 @@ class Outcomes:
         self._runs = runs[excess:] + self._runs[cut:]
 
     def _advance(self, start: int, end: int) -> None:
+        ahead = self._ahead
         if start != self.floor:
-            self._ahead[start] = end
+            ahead[start] = end
             return
-        while end in self._ahead:
-            end = self._ahead.pop(end)
+        while end in ahead:
+            end = ahead.pop(end)
         self.floor = end
 
     def _resolve_waiting(

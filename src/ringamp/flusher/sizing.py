@@ -5,6 +5,8 @@ How large the next request may be.
 
 from __future__ import annotations
 
+from ringamp.status import Status
+
 SMALLEST = 16 * 1024
 """Below this a 413 says something about one event, not about requests."""
 
@@ -27,15 +29,11 @@ class SizeLimit:
         self._most = most
         self.value = most
 
-    def shrink(self, sent: int) -> None:
+    def learn(self, status: Status, sent: int) -> None:
         """
-        Note that a request of *sent* bytes was too large.
+        Note what was answered to a request of *sent* bytes.
         """
-        self.value = max(SMALLEST, min(self.value, sent // 2))
-
-    def grow(self) -> None:
-        """
-        Note that a request was taken.
-        """
-        if self.value < self._most:
+        if status is Status.PAYLOAD_TOO_LARGE:
+            self.value = max(SMALLEST, min(self.value, sent // 2))
+        elif self.value < self._most and status is Status.SUCCESS:
             self.value = min(self._most, int(self.value * GROWTH))

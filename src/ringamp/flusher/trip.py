@@ -43,7 +43,7 @@ from ringamp.retry.decision import (
     Reject,
     Resend,
 )
-from ringamp.status import Response, Status
+from ringamp.status import Response
 from ringamp.transport.payload import Envelope
 
 LANES_LEAST = 1 << 20
@@ -119,9 +119,8 @@ class Trip:
         self._hands = Hands()
         self._end: Response | None = None
         # Users may keep events they were shown: they are not written over.
-        self._lends_events = (
-            exchange.lends_events or options.on_delivery is not None
-        )
+        is_shown = exchange.lends_events or options.on_delivery is not None
+        self._recycle = _leave_alone if is_shown else source.reuse
 
     @property
     def held(self) -> int:
@@ -267,18 +266,18 @@ class Trip:
         # From here on its events get their ends one by one. Whoever learns
         # of one may log the next, so there is room before.
         measures = self._keeper.keep(travellers, decisions)
-        self._note(travellers, response)
+        self._verdicts.note_answer(travellers, response)
+        self._limit.learn(response.status, len(travellers.body))
         resent = []
         for measure in measures:
             again = self._carry_out(travellers, measure, response)
             if again is not None:
                 resent.append(again)
-        if resent:
-            self._line.extendleft(reversed(resent))
+        self._line.extendleft(reversed(resent))
         if self._end is not None:
             # A callback took so long that somebody closed meanwhile.
             self.drop_waiting(self._end)
-        elif all(again is not travellers for _, again in resent):
+        elif not resent or all(one is not travellers for _, one in resent):
             self._recycle(travellers)
 
     def drop_waiting(self, response: Response) -> None:
@@ -325,10 +324,6 @@ class Trip:
             self._line.appendleft(again)
         return again is None
 
-    def _recycle(self, batch: Batch) -> None:
-        if not self._lends_events:
-            self._intake.reuse(batch)
-
     def _divert_held(self, batch: Batch) -> Batch | None:
         """
         Put the events of held ids into their lanes; what is left travels.
@@ -357,18 +352,8 @@ class Trip:
         fate: Fate,
     ) -> None:
         self._verdicts.settle(batch, indexes, response, fate)
-        self._throttling.arrived(batch, len(indexes))
-
-    def _note(self, batch: Batch, response: Response) -> None:
-        """
-        Count a request and learn from its answer.
-        """
-        self._verdicts.note_answer(batch, response)
-        batch.tries += 1
-        if response.status is Status.SUCCESS:
-            self._limit.grow()
-        elif response.status is Status.PAYLOAD_TOO_LARGE:
-            self._limit.shrink(len(batch.body))
+        if batch.part is not None:
+            self._throttling.arrived(batch, len(indexes))
 
     def _carry_out(
         self, batch: Batch, measure: Measure, response: Response
@@ -400,3 +385,10 @@ class Trip:
         part.attempt = again.attempt
         due = self._clock.monotonic() + again.delay
         return (due if again.delay > 0 else 0.0), part
+
+
+def _leave_alone(batch: Batch) -> None:
+    """
+    Do nothing about a batch that users may look at.
+    """
+    del batch

@@ -130,6 +130,7 @@ class Verdicts:
         counters.bytes_sent += len(batch.body)
         if batch.tries > 0:
             counters.retries += 1
+        batch.tries += 1
         if response.status is Status.SUCCESS:
             return
         log(
