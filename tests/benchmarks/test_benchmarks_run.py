@@ -31,6 +31,7 @@ LATENCY = {
 DELIVERY = {
     "cpu_per_event": 4.5,
     "throughput": 0.30,
+    "throughput_beside": None,
     "cpu_against_urllib3": None,
 }
 MEMORY = {"outage_memory": 48, "outage_miscounted": 0}

@@ -19,7 +19,7 @@ def shift(**counts):
     Make what a worker reports, zero but for *counts*.
     """
     stats = Stats(**{**dict.fromkeys(Stats.__struct_fields__, 0), **counts})
-    return Shift(cpu=1.0, stats=stats)
+    return Shift(cpu=1.0, later=2.0, stats=stats)
 
 
 def test_a_curve_has_medians_with_their_quartiles():
