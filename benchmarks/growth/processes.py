@@ -19,7 +19,7 @@ urllib3 alone: what that costs more with many is the machine's part.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from statistics import fmean
 from time import perf_counter, process_time
@@ -76,15 +76,18 @@ QUICK = Scale((1, 4), 2000, 2)
 class Tally:
     """
     What went wrong in all rounds, and how fast they were.
+
+    Args:
+        workers: How many there are at a time, in the order of the axis.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Iterable[int]) -> None:
         self.logged = 0
         self.dropped = 0
         self.repeated = 0
         self.miscounted = 0
-        self.speeds: dict[int, list[float]] = {}
-        self.later: dict[int, list[float]] = {}
+        self.speeds: dict[int, list[float]] = {n: [] for n in workers}
+        self.later: dict[int, list[float]] = {n: [] for n in workers}
 
     def note(
         self,
@@ -102,7 +105,7 @@ class Tally:
         self.dropped += sum(one.dropped + one.rejected for one in stats)
         self.repeated += sum(one.retries for one in stats)
         self.miscounted += abs(asked - delivered) + abs(asked - arrived)
-        self.speeds.setdefault(len(shifts), []).append(asked / seconds)
+        self.speeds[len(shifts)].append(asked / seconds)
 
 
 def measure(scale: Scale) -> Growth:
@@ -110,7 +113,7 @@ def measure(scale: Scale) -> Growth:
     Fork more and more workers, in turns.
     """
     event = make_event()
-    tally = Tally()
+    tally = Tally(scale.workers)
     with CollectorProcess(counting=True) as collector:
         # Its client has ended before anything forks, and that of the workers
         # logs nothing in the parent: no thread is copied.
@@ -243,7 +246,7 @@ def one_round(
         tally.note(shifts, asked, arrived, seconds)
         first += [shift.cpu / share for shift in shifts]
         later += [shift.later / (share * TIMES) for shift in shifts]
-    tally.later.setdefault(workers, []).append(fmean(later))
+    tally.later[workers].append(fmean(later))
     return fmean(first)
 
 

@@ -15,9 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 AXES = {
     "processes": (
-        ["delivered event", "urllib3 posting alone", "all together"],
+        [
+            "delivered event",
+            "later ones",
+            "urllib3 posting alone",
+            "all together",
+        ],
         {
             "processes_4": 1.15,
+            "processes_later": None,
             "processes_posting": None,
             "processes_dropped": 0,
             "processes_repeated": 0,

@@ -104,7 +104,7 @@ def test_what_goes_wrong_in_a_worker_is_told(counts, arrived, told):
     """
     Dropped, sent again, or counted where it did not arrive.
     """
-    tally = Tally()
+    tally = Tally([1])
 
     tally.note([shift(**counts)], 10, arrived, 2.0)
 
