@@ -140,16 +140,14 @@ class Outlet:
             )
             if length <= room.size:
                 break
-            # A little more, so that the next batch, which is about as large,
-            # fits as well.
-            room = Room(length + length // 16, max_count)
+            room = self._take_room(length, max_count)
         count, start, end = claim.count, claim.start, claim.end
+        self.claimed += count
         if length <= 0:
             self._spare.append(room)
             if length < 0:
                 raise _changed() if count else self._corrupt()
             return None
-        self.claimed += count
         # Views: most batches are delivered whole, and nobody reads these.
         return Batch(
             room.body[:length],
@@ -228,7 +226,13 @@ class Outlet:
         window = Window(self._claim.start, self._claim.end, places)
         batches = [
             self._share(
-                window, track, shares[track], place, head=head, tail=tail
+                window,
+                track,
+                shares[track],
+                place,
+                head=head,
+                tail=tail,
+                max_count=max_count,
             )
             for track, place in enumerate(places)
             if place
@@ -246,13 +250,13 @@ class Outlet:
         *,
         head: bytes,
         tail: bytes,
+        max_count: int,
     ) -> Batch:
         """
         Make a request body of one upload's share.
         """
         bound = share.bytes + share.count * self._added
-        size = len(head) + len(tail) + bound
-        room = self._take_room(size + size // 16, share.count)
+        room = self._take_room(len(head) + len(tail) + bound, max_count)
         length = lib.ra_splice_share(
             self._ring,
             ffi.addressof(share),
@@ -323,11 +327,12 @@ class Outlet:
 
     def _take_room(self, size: int, count: int) -> Room:
         """
-        Room for a batch, of at least *size* bytes where there is none that
-        was used before.
+        Room for a batch: used before, if there is any that is large enough.
         """
         while self._spare:
             room = self._spare.pop()
             if room.size >= size and room.count >= count:
                 return room
-        return Room(size, count)
+        # A little more, so that the next batch, which is about as large, fits
+        # as well.
+        return Room(size + size // 16, count)
