@@ -24,7 +24,7 @@ GOOD = Response(Status.SUCCESS, 200)
 BAD = Response(Status.INVALID, 400)
 
 
-def make_ring(tracks, capacity=1 << 16):
+def make_ring(tracks, capacity=1 << 16, keeps=True):
     """
     Make a ring whose events are dealt out.
     """
@@ -33,6 +33,7 @@ def make_ring(tracks, capacity=1 << 16):
         min_id_length=5,
         max_event=10_000,
         library=b"ringamp/0",
+        keeps=keeps,
         tracks=tracks,
     )
 
@@ -57,13 +58,15 @@ def deal(ring, tracks, max_count=2000, max_bytes=900_000):
     )
 
 
+@pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("tracks", [2, 5, 16])
-def test_every_event_once_and_each_id_on_one_track(tracks):
+def test_every_event_once_and_each_id_on_one_track(tracks, keeps):
     """
-    Over many windows and laps, with limits that end windows early.
+    Over many windows and laps, with limits that end windows early. What is
+    not kept is out of the ring as soon as it was dealt out.
     """
     chance = random.Random(tracks)
-    ring = make_ring(tracks)
+    ring = make_ring(tracks, keeps=keeps)
     track_of, seen, number = {}, defaultdict(list), 0
     for _ in range(200):
         for _ in range(chance.randint(1, 60)):
@@ -89,7 +92,9 @@ def test_every_event_once_and_each_id_on_one_track(tracks):
                     )
                 assert len(batch) <= 20
                 ring.reuse(batch)
-            ring.release(window.end)
+            if keeps:
+                ring.release(window.end)
+            assert ring.used == ring.unclaimed[1] - window.end
 
     assert ring.used == 0
     assert ring.claimed == ring.pushed == number

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The mutations of what stands beside the ring: splice, ids, generation and
-builtins.
+The mutations of what stands beside the ring: splice, fill, ids, generation
+and builtins.
 """
 
 from __future__ import annotations
@@ -69,6 +69,48 @@ REST = [
         "if (flags != additions->flags || time_ms != additions->time_ms)",
         "if (additions->flags == 0 || time_ms != additions->time_ms)",
         "splice",
+    ),
+    Mutation(
+        "a claim that found no room is not taken back",
+        "fill.c",
+        "ring->claim = claim->start;",
+        "ring->claim = claim->end;",
+        "fill",
+    ),
+    Mutation(
+        "a body one byte longer than its room",
+        "fill.c",
+        "if (needed > room->size) {",
+        "if (needed > room->size + 1) {",
+        "fill",
+    ),
+    Mutation(
+        "what is to be kept is given back",
+        "fill.c",
+        "if (!keeps)",
+        "if (keeps >= 0)",
+        "fill",
+    ),
+    Mutation(
+        "what is not to be kept is kept",
+        "fill.c",
+        "if (!keeps)",
+        "if (keeps > 1)",
+        "fill",
+    ),
+    Mutation(
+        "head and tail are not counted in a body's bytes",
+        "fill.c",
+        "max_bytes > around ? max_bytes - around : 0",
+        "max_bytes > around ? max_bytes : 0",
+        "fill",
+    ),
+    Mutation(
+        "an event's additions are not counted in a body's bytes",
+        "fill.c",
+        "RA_ADDED_MAX + wrap->library_length, claim",
+        "0 * wrap->library_length, claim",
+        "fill",
     ),
     Mutation(
         "an id missing from the list",

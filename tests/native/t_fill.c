@@ -13,7 +13,7 @@
 static unsigned char body[4096];
 static uint32_t offsets[MOST + 1];
 static uint64_t positions[MOST];
-static const struct ra_wrap wrap = {"[", 1, "]", 1, "lib/1", 5};
+static struct ra_wrap wrap = {"[", 1, "]", 1, "lib/1", 5};
 static struct ra_claim claim;
 
 static int64_t
@@ -23,6 +23,13 @@ fill(struct ra_ring *ring, uint64_t max_bytes, int keeps, uint64_t size)
 
     memset(body, 0xa5, sizeof(body));
     return ra_fill(ring, MOST, max_bytes, &wrap, keeps, &room, &claim);
+}
+
+static void
+push_lacking_all(struct ra_ring *ring, unsigned count)
+{
+    while (count-- > 0)
+        CHECK(ra_ring_push(ring, EVENT, strlen(EVENT), 7, UINT64_MAX) >= 0);
 }
 
 static void
@@ -95,21 +102,26 @@ too_little_room_claims_nothing(void)
 static void
 limits_are_those_of_the_body(void)
 {
+    const struct ra_wrap usual = wrap;
+    static const char around[300];
     struct ra_ring ring;
     uint64_t max_bytes;
 
     /* One record goes however small the limit is, or nothing ever would. */
-    for (max_bytes = 0; max_bytes < 1200; max_bytes++) {
+    wrap.head = wrap.tail = around;
+    wrap.head_length = wrap.tail_length = sizeof(around);
+    for (max_bytes = 0; max_bytes < 2200; max_bytes++) {
         int64_t length;
 
         ring_new(&ring, SMALLEST, 0);
-        push_some(&ring, MOST + 1);
+        push_lacking_all(&ring, MOST + 1);
         length = fill(&ring, max_bytes, 0, sizeof(body));
         CHECK(length > 0 && claim.count >= 1 && claim.count <= MOST);
         CHECK(claim.count == 1 || (uint64_t)length <= max_bytes);
         ring_drop(&ring);
     }
     CHECK_EQ(claim.count, MOST);
+    wrap = usual;
 }
 
 static void
