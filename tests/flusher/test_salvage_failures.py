@@ -7,6 +7,7 @@ a defect of ours, the end of this process.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from wreckage import (
     write_at,
 )
 
-from ringamp import MemoryTransport
+from ringamp import MemoryTransport, Response, Status
 from ringamp.flusher import backlog_delivery, salvage
 from ringamp.flusher.adopted import AdoptedRing
 
@@ -258,3 +259,38 @@ def test_a_ring_of_nothing_but_that(start, home):
 
     assert [len(events) for events in transport.requests] == [1]
     assert client.stats().recovered_rejected == 500
+
+
+def test_what_is_put_back_in_parts_is_counted_once(start, home):
+    """
+    A file that was halved when this process stopped, beside one whose events
+    were logged under another limit on ids: what was put back was not taken.
+    """
+    now = int(time.time() * 1000)
+    put(home, 1, now_ms=now - 1000, min_id_length=5)
+    put(home, 4, now_ms=now, min_id_length=9)
+    ended = threading.Event()
+
+    class Refuses(MemoryTransport):
+        def send_payload(self, payload):
+            if len(payload.events) < 4:
+                return super().send_payload(payload)
+            threading.Thread(target=stop).start()
+            until(lambda: client.log_event(event(101)).status != "queued")
+            return Response(Status.PAYLOAD_TOO_LARGE, 413)
+
+    def stop():
+        client.shutdown(5)
+        ended.set()
+
+    client = start(transport := Refuses())
+    client.log_event(event(100))
+
+    assert ended.wait(10)
+    stats = client.stats()
+    assert stats.recovered == stats.recovered_delivered
+    start(other := MemoryTransport()).log_event(event(200))
+    until(lambda: 200 in numbers(other.events))
+    until(lambda: home.backlog.names() == [])
+    sent = numbers(transport.events) + numbers(other.events)
+    assert sorted(n for n in sent if n < 100) == [0, 0, 1, 2, 3]

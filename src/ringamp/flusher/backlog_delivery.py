@@ -99,9 +99,9 @@ class InBacklog:
 
     def leave(self) -> Response | None:
         """
-        Put the file back that is open.
+        They are on disk. The file that is open is put back when all
+        deliveries have given up: one may have nothing of it.
         """
-        self._outlet.close()
         return LEFT
 
     def _return(self, batch: Batch, indexes: Sequence[int]) -> Return:
