@@ -194,7 +194,8 @@ def test_scenario_14_a_worker_that_is_stuck_in_c(
     A worker that is stuck in C code, with the GIL, is killed by the arbiter;
     the others send what it had logged, its last event included.
     """
-    with serve(worker_class, *PRELOAD[preload], "--timeout", "1") as site:
+    # An idle worker of gthread gives a sign of life each second.
+    with serve(worker_class, *PRELOAD[preload], "--timeout", "2") as site:
         workers = site.ask_all(40)
         last = site.harm("/stuck")
         assert runner.wait_until(lambda: site.ask(2) - workers, 15)
