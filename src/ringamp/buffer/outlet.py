@@ -64,7 +64,6 @@ class Outlet:
         self.spares = SPARE_MAX
         self._spare: list[Room] = []
         self._wrap: Any = ffi.new("struct ra_wrap *")
-        self._head = self._tail = b""
         self._wrap_in(b"", b"")
         self.claimed = 0
 

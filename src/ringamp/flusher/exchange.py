@@ -102,8 +102,6 @@ def guarded(
         if ends_program(error):
             raise
         return raised(error, giver, envelope)
-    if isinstance(answer, Response):
-        return answer
     return as_response(answer, giver)
 
 
@@ -160,14 +158,12 @@ def check_cover(decisions: Sequence[Decision], count: int) -> None:
 
         ValueError: They do not cover the events so.
     """
-    everyone = range(count)
-    if len(decisions) == 1:
-        only = decisions[0]
-        if isinstance(only, _DECISIONS) and only.indexes == everyone:
-            return
     for decision in decisions:
         if not isinstance(decision, _DECISIONS):
             raise TypeError(f"{type(decision).__name__} is no decision")
+    everyone = range(count)
+    if len(decisions) == 1 and decisions[0].indexes == everyone:
+        return
     named = chain.from_iterable(decision.indexes for decision in decisions)
     if sorted(named) != list(everyone):
         raise ValueError("an event is in no decision, or in several")

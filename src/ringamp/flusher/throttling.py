@@ -115,8 +115,6 @@ class Throttling:
         not, or it would never get anywhere, unless older events of that lane
         have come back meanwhile.
         """
-        if not self.held:
-            return []
         if batch.part is not None:
             return [
                 index

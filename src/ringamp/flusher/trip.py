@@ -352,8 +352,7 @@ class Trip:
         fate: Fate,
     ) -> None:
         self._verdicts.settle(batch, indexes, response, fate)
-        if batch.part is not None:
-            self._throttling.arrived(batch, len(indexes))
+        self._throttling.arrived(batch, len(indexes))
 
     def _carry_out(
         self, batch: Batch, measure: Measure, response: Response
