@@ -251,7 +251,7 @@ def test_failures_do_not_show_the_query(serve, post):
     The words of a failure name the host and nothing else of the URL.
     """
     server = serve(lambda line: line.close())
-    url = server.url.replace("127", "user:pass@127") + "?secret=1"
+    url = server.url.replace("//", "//user:pass@") + "?secret=1"
     transport = HTTPTransport(Options.build())
 
     response = transport.send_payload(Payload(url, b"{}", {}, [], 5))
