@@ -36,6 +36,7 @@ SOURCES = [
     "idcheck.c",
     "generation.c",
     "lease.c",
+    "signals.c",
     "hotpath.c",
     "fields.c",
     "copy.c",

@@ -22,7 +22,7 @@ ROOT = Path(ringamp.__file__).parent
 
 FLOORS = [
     ["_native"],
-    ["bindings", "errors", "clock", "logs"],
+    ["bindings", "errors", "clock", "logs", "signals"],
     ["events", "options", "option_rules", "status", "protocols", "counters"],
     ["buffer"],
     ["transport"],
@@ -101,6 +101,7 @@ OWNERS = {
         "flusher/outcomes",
         "flusher/threads",
         "session",
+        "signals",
     },
     "asyncio": {"flusher/receipt"},
     "atexit": {"flusher/lifecycle"},

@@ -45,6 +45,11 @@ _dll.ra_lease_open.restype = ctypes.c_int
 _dll.ra_lease_open.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
 _dll.ra_lease_close.restype = None
 _dll.ra_lease_close.argtypes = [ctypes.c_int]
+# As do these, which take less time than getting the GIL back may.
+_dll.ra_signals_block.restype = ctypes.c_uint64
+_dll.ra_signals_block.argtypes = []
+_dll.ra_signals_unblock.restype = None
+_dll.ra_signals_unblock.argtypes = [ctypes.c_uint64]
 
 ENCODE_OPTION: Final[int] = orjson.OPT_PASSTHROUGH_DATACLASS
 """
@@ -149,6 +154,15 @@ Takes the directory's descriptor, the name, and whether to create it.
 
 lease_close: Final[Callable[[int], None]] = _dll.ra_lease_close
 """Unlock and close a descriptor of `lease_open`."""
+
+block_signals: Final[Callable[[], int]] = _dll.ra_signals_block
+"""
+Have the calling thread take no signal that is sent to the whole process.
+Gives the set of those it took until now, as bits.
+"""
+
+unblock_signals: Final[Callable[[int], None]] = _dll.ra_signals_unblock
+"""Have the calling thread take these signals again."""
 
 generation: Final[Callable[[], int]] = lib.ra_generation
 """This process's generation; 0 in a child that has not renewed it yet."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import time
 
+from ringamp.signals import as_the_user
+
 logger = logging.getLogger("ringamp")
 logger.addHandler(logging.NullHandler())
 
@@ -53,7 +55,8 @@ def log(level: int, kind: str, message: str, *args: object) -> None:
     if len(_written) >= REMEMBERED:
         _written.clear()
     _written[kind] = now
-    logger.log(level, message, *args)
+    with as_the_user():  # Handlers are the user's.
+        logger.log(level, message, *args)
 
 
 def _is_enabled_for(level: int) -> bool:

@@ -84,6 +84,7 @@ PROGRAMS = {
     ),
     "lease": Program(("generation.c", "lease.c")),
     "lease_fork": Program(("generation.c", "lease.c")),
+    "signals": Program(("signals.c",)),
     "stress": Program(("ring.c", "crc32c.c")),
     "shared": Program(
         ("ring.c", "recover.c", "crc32c.c", "generation.c", "lease.c"),

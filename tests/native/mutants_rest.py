@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The mutations of what stands beside the ring: splice, fill, ids, generation
-and builtins.
+The mutations of what stands beside the ring: splice, fill, ids, generation,
+builtins and signals.
 """
 
 from __future__ import annotations
@@ -235,5 +235,33 @@ REST = [
         "        if (found >= 0)\n            return -1;\n",
         "",
         "hotpath",
+    ),
+    Mutation(
+        "a thread's own signals blocked as well",
+        "signals.c",
+        "        sigdelset(&all, taken_always[i]);\n",
+        "        continue;\n",
+        "signals",
+    ),
+    Mutation(
+        "signals unblocked that somebody else blocked",
+        "signals.c",
+        "sigismember(&before, (int)i + 1) == 0)",
+        "sigismember(&before, (int)i + 1) >= 0)",
+        "signals",
+    ),
+    Mutation(
+        "real-time signals left blocked",
+        "signals.c",
+        "#define SIGNALS 64",
+        "#define SIGNALS 32",
+        "signals",
+    ),
+    Mutation(
+        "signals of the process taken",
+        "signals.c",
+        "pthread_sigmask(SIG_BLOCK, &all, &before);",
+        "pthread_sigmask(SIG_UNBLOCK, &all, &before);",
+        "signals",
     ),
 ]

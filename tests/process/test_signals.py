@@ -5,6 +5,8 @@ Signal handlers that call the client while it is being called.
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import runner
 
@@ -150,3 +152,28 @@ def test_a_signal_during_the_first_event_of_a_child(collector):
     assert (run.err, run.code, run.told) == ("", 0, [{"codes": ["0"]}])
     pairs = [(f"c{n}", 3) for n in range(150)]
     assert collector.took_once(*pairs, *((f"c{n}s", 1) for n in range(150)))
+
+
+def test_a_signal_that_the_main_thread_waits_for_comes_to_it(collector):
+    """
+    A program that blocks a signal and waits for it is not ended by it,
+    though the threads of the client were started before.
+    """
+    run = runner.run(
+        f"""
+        {IMPORTS}
+        client = workload.begin(concurrent_uploads=3)
+        workload.log(client, "p", 10)
+        client.flush().result(10)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGUSR1}})
+        os.kill(os.getpid(), signal.SIGUSR1)
+        caught = signal.sigwait({{signal.SIGUSR1}})
+        client.shutdown()
+        workload.tell(caught=caught)
+        """,
+        url=collector.url,
+    )
+
+    assert (run.code, run.hung, run.err) == (0, False, "")
+    assert run.the(caught=signal.SIGUSR1)
+    assert collector.took_once(("p", 10))

@@ -10,9 +10,11 @@ one that has answered a request and still writes its log line.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +23,8 @@ import pytest
 from servers import Site
 
 pytestmark = pytest.mark.process
+
+LIBC = ctypes.CDLL(None)
 
 UWSGI = shutil.which("uwsgi", path=str(Path(sys.executable).parent))
 
@@ -150,6 +154,30 @@ def test_scenario_15_a_reload_loses_nothing(
 
     assert run.hung is False
     assert not re.search("Traceback|segmentation|Fatal", run.err)
+    assert collector.took_once(("r", site.asked))
+
+
+def test_a_reload_that_the_kernel_hands_to_the_flusher_loses_nothing(
+    collector, serve, tmp_path
+):
+    """
+    The main thread mostly gets a worker's SIGHUP, but any that takes it may;
+    uWSGI's handler exits where it stands, and runs exit handlers in the main
+    thread alone. So the flusher does not take it.
+    """
+    late = '{"uploadIntervalInSec": 60}'
+    with serve(*OPTIONS["threads"], OPTIONS=late) as site:
+        workers = site.ask_all(20)
+        for pid in workers:
+            threads = {
+                int(t.name) for t in Path(f"/proc/{pid}/task").iterdir()
+            }
+            (flusher,) = threads - {pid}
+            assert LIBC.tgkill(pid, flusher, signal.SIGHUP) == 0
+        assert site.ask_all(20) == workers
+        run = stop(site, tmp_path, OPTIONS["threads"])
+
+    assert run.hung is False
     assert collector.took_once(("r", site.asked))
 
 

@@ -33,6 +33,7 @@ from ringamp.retry.decision import (
     Reject,
     Resend,
 )
+from ringamp.signals import as_the_user
 from ringamp.status import Response, Status
 from ringamp.transport.payload import Envelope, Payload, redact
 
@@ -195,7 +196,8 @@ class PolicyExchange:
         is_custom: bool,
     ) -> None:
         self._transport = transport
-        self._post = method_of(transport, "send_payload", "sendPayload")
+        post = method_of(transport, "send_payload", "sendPayload")
+        self._post = as_the_user()(post) if is_custom else post
         self._policy = policy
         self._envelope = envelope
         self._url = options.url
@@ -260,8 +262,8 @@ class NodeExchange:
     def __init__(self, retry: Any, envelope: Envelope) -> None:
         self._retry = retry
         self._envelope = envelope
-        self._call = method_of(
-            retry, "send_events_with_retry", "sendEventsWithRetry"
+        self._call = as_the_user()(
+            method_of(retry, "send_events_with_retry", "sendEventsWithRetry")
         )
 
     def post(self, batch: Batch, timeout: float) -> Response:

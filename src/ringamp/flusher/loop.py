@@ -218,7 +218,7 @@ class Flusher:
         self._begin()
         self._started = True
         try:
-            kind.start(self._run, ())
+            kind.start(self._run)
         except RuntimeError as error:
             # At interpreter exit, or at the limit of threads. The exit flush
             # sends what is in the ring; until then, try again now and then.

@@ -36,6 +36,7 @@ from ringamp.bindings import generation
 from ringamp.buffer.window import Share, Window, bare
 from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
+from ringamp.signals import as_the_user
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
 
 RUNS_IN_FULL = 1024
@@ -97,7 +98,8 @@ def _resolve(future: _Future, response: Response) -> None:
     future lets pass what is no `Exception`.
     """
     try:
-        future.set_result(response)
+        with as_the_user():
+            future.set_result(response)
     except concurrent.futures.InvalidStateError:
         return
     except BaseException as error:

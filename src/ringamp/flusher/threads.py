@@ -26,19 +26,36 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ringamp.signals import start_blocking
+
 
 class Kind(NamedTuple):
     """
     How one kind of thread is started, and made to sleep.
 
     Attributes:
-        start: Starts one, as `_thread.start_new_thread`.
+        begin: Starts one, as `_thread.start_new_thread`.
 
         make_lock: Makes a lock that it may sleep on.
+
+        is_thread: Whether it is no greenlet, but a thread that is ours alone.
     """
 
-    start: Callable[[Callable[[], None], tuple[()]], object]
+    begin: Callable[[Callable[[], None], tuple[()]], object]
     make_lock: Callable[[], Any]
+    is_thread: bool
+
+    def start(self, run: Callable[[], None]) -> None:
+        """
+        Start one that calls *run*.
+
+        Raises:
+            RuntimeError: None can be started.
+        """
+        if self.is_thread:
+            start_blocking(self.begin, run)
+        else:
+            self.begin(run, ())
 
     def make_locked(self) -> Any:
         """
@@ -53,14 +70,15 @@ def _ask_gevent(monkey: Any) -> Kind | None:
     if not monkey.is_module_patched("_thread"):
         return None
     names = ["start_new_thread", "allocate_lock"]
-    return Kind(*monkey.get_original("_thread", names))
+    begin, make_lock = monkey.get_original("_thread", names)
+    return Kind(begin, make_lock, is_thread=True)
 
 
 def _ask_eventlet(patcher: Any) -> Kind | None:
     if not patcher.is_monkey_patched("thread"):
         return None
     module = patcher.original("_thread")
-    return Kind(module.start_new_thread, module.allocate_lock)
+    return Kind(module.start_new_thread, module.allocate_lock, is_thread=True)
 
 
 _PATCHERS: dict[str, Callable[[Any], Kind | None]] = {
@@ -77,10 +95,15 @@ def kind_here() -> Kind:
     """
     What a flusher is to be that the calling thread starts.
     """
-    if threading.main_thread().native_id != threading.get_native_id():
-        for name, ask in _PATCHERS.items():
-            module = sys.modules.get(name)
-            kind = None if module is None else ask(module)
-            if kind is not None:
-                return kind
-    return Kind(_thread.start_new_thread, threading.Lock)
+    put_aside = [
+        kind
+        for name, ask in _PATCHERS.items()
+        if (module := sys.modules.get(name)) is not None
+        and (kind := ask(module)) is not None
+    ]
+    is_main = threading.main_thread().native_id == threading.get_native_id()
+    if put_aside and not is_main:
+        return put_aside[0]
+    return Kind(
+        _thread.start_new_thread, threading.Lock, is_thread=not put_aside
+    )

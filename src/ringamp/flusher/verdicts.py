@@ -17,6 +17,7 @@ from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry.decision import Decision, Drop, Resend
+from ringamp.signals import as_the_user
 from ringamp.status import Response, Status
 
 Fate = Literal["delivered", "rejected", "dropped", "spooled"]
@@ -173,7 +174,8 @@ class Verdicts:
         """
         is_last = self._retries is not None and number >= self._retries
         try:
-            return ask(response, number, is_last) is not False
+            with as_the_user():
+                return ask(response, number, is_last) is not False
         except BaseException as error:
             if ends_program(error):
                 raise
@@ -193,7 +195,8 @@ class Verdicts:
                 else [events[index] for index in indexes]
             )
             if tell is not None:
-                tell(chosen, response)
+                with as_the_user():
+                    tell(chosen, response)
         except BaseException as error:
             if ends_program(error):
                 raise
