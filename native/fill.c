@@ -15,16 +15,13 @@ ra_fill(struct ra_ring *ring, uint64_t max_count, uint64_t max_bytes,
                           RA_ADDED_MAX + wrap->library_length, claim);
     if (count <= 0)
         return count;
-    needed = ra_splice_bound(claim, wrap->head_length, wrap->tail_length,
-                             wrap->library_length);
+    needed = ra_splice_bound(claim, wrap);
     if (needed > room->size) {
         /* Nobody else claims, so this takes it back. */
         ring->claim = claim->start;
         return (int64_t)needed;
     }
-    length = ra_splice(ring, claim, wrap->head, wrap->head_length, wrap->tail,
-                       wrap->tail_length, wrap->library, wrap->library_length,
-                       room->body, room->offsets, room->positions);
+    length = ra_splice(ring, claim, wrap, room);
     if (length == 0)
         return RA_CORRUPT;
     if (!keeps)

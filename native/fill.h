@@ -7,25 +7,6 @@
 
 #include "splice.h"
 
-/* What surrounds the events of a body, and what they get. */
-struct ra_wrap {
-    const char *head;
-    uint64_t head_length;
-    const char *tail;
-    uint64_t tail_length;
-    const char *library;
-    uint64_t library_length;
-};
-
-/* Where a body goes. `offsets` has room for one value more than events are
-   asked for, `positions` for as many. */
-struct ra_room {
-    unsigned char *body;
-    uint64_t size;
-    uint32_t *offsets;
-    uint64_t *positions;
-};
-
 /*
  * ra_fill: claim the next records, at most `max_count` of them and
  * `max_bytes` of body, splice them, and give their room back unless `keeps`.

@@ -117,12 +117,9 @@ uint64_t ra_deal(struct ra_ring *ring, struct ra_claim *claim,
                  uint64_t overhead, uint64_t *positions,
                  struct ra_share *shares);
 uint64_t ra_splice_share(const struct ra_ring *ring,
-                         const struct ra_share *share,
-                         uint64_t *positions, const char *head,
-                         uint64_t head_length, const char *tail,
-                         uint64_t tail_length, const char *library,
-                         uint64_t library_length, unsigned char *body,
-                         uint32_t *offsets);
+                         const struct ra_share *share, uint64_t *positions,
+                         const struct ra_wrap *wrap,
+                         const struct ra_room *room);
 
 int ra_generation_setup(void);
 uint64_t ra_generation(void);

@@ -78,8 +78,7 @@ ra_insert_id(const struct ra_ring *ring, uint64_t position, char *text)
  */
 struct additions {
     const struct ra_ring *ring;
-    const char *library;
-    uint64_t library_length;
+    const struct ra_wrap *wrap;
     unsigned flags; /* what the text was written for; 0 is nothing */
     uint64_t time_ms;
     uint64_t position;
@@ -139,7 +138,8 @@ put_additions(unsigned char *to, struct additions *additions, unsigned flags,
     }
     to = put(to, additions->text, additions->length);
     if (flags & RA_LACKS_LIBRARY) {
-        to = put(to, additions->library, additions->library_length);
+        to = put(to, additions->wrap->library,
+                 additions->wrap->library_length);
         to = PUT_TEXT(to, "\",");
     }
     return to;
@@ -176,11 +176,10 @@ put_event(unsigned char *to, const struct ra_ring *ring, uint64_t at,
 }
 
 uint64_t
-ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
-                uint64_t tail_length, uint64_t library_length)
+ra_splice_bound(const struct ra_claim *claim, const struct ra_wrap *wrap)
 {
-    return head_length + tail_length + claim->bytes +
-           claim->count * (RA_ADDED_MAX + library_length);
+    return wrap->head_length + wrap->tail_length + claim->bytes +
+           claim->count * (RA_ADDED_MAX + wrap->library_length);
 }
 
 /*
@@ -191,11 +190,12 @@ ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
 
 static uint64_t
 splice(const struct ra_ring *ring, uint64_t count, uint64_t left,
-       uint64_t start, const char *head, uint64_t head_length,
-       const char *tail, uint64_t tail_length, struct additions *additions,
-       unsigned char *body, uint32_t *offsets, uint64_t *positions)
+       uint64_t start, uint64_t *positions, const struct ra_wrap *wrap,
+       const struct ra_room *room)
 {
-    unsigned char *to = put(body, head, head_length);
+    struct additions additions = {.ring = ring, .wrap = wrap};
+    unsigned char *body = room->body;
+    unsigned char *to = put(body, wrap->head, wrap->head_length);
     uint64_t at = start;
     uint64_t i, length;
 
@@ -204,41 +204,29 @@ splice(const struct ra_ring *ring, uint64_t count, uint64_t left,
             positions[i] = ra_ring_next(ring, at);
         if (i > 0)
             *to++ = ',';
-        offsets[i] = (uint32_t)(to - body);
-        to = put_event(to, ring, positions[i], additions, &left, &length);
+        room->offsets[i] = (uint32_t)(to - body);
+        to = put_event(to, ring, positions[i], &additions, &left, &length);
         if (to == NULL)
             return 0;
         at = positions[i] + ra_span(length);
     }
-    offsets[count] = (uint32_t)(to - body) + 1;
-    return (uint64_t)(put(to, tail, tail_length) - body);
+    room->offsets[count] = (uint32_t)(to - body) + 1;
+    return (uint64_t)(put(to, wrap->tail, wrap->tail_length) - body);
 }
 
 uint64_t
 ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
-          const char *head, uint64_t head_length, const char *tail,
-          uint64_t tail_length, const char *library, uint64_t library_length,
-          unsigned char *body, uint32_t *offsets, uint64_t *positions)
+          const struct ra_wrap *wrap, const struct ra_room *room)
 {
-    struct additions additions = {
-        .ring = ring, .library = library, .library_length = library_length};
-
-    return splice(ring, claim->count, claim->bytes, claim->start, head,
-                  head_length, tail, tail_length, &additions, body, offsets,
-                  positions);
+    return splice(ring, claim->count, claim->bytes, claim->start,
+                  room->positions, wrap, room);
 }
 
 uint64_t
 ra_splice_share(const struct ra_ring *ring, const struct ra_share *share,
-                uint64_t *positions, const char *head, uint64_t head_length,
-                const char *tail, uint64_t tail_length, const char *library,
-                uint64_t library_length, unsigned char *body,
-                uint32_t *offsets)
+                uint64_t *positions, const struct ra_wrap *wrap,
+                const struct ra_room *room)
 {
-    struct additions additions = {
-        .ring = ring, .library = library, .library_length = library_length};
-
-    return splice(ring, share->count, share->bytes, RA_DEALT, head,
-                  head_length, tail, tail_length, &additions, body, offsets,
-                  positions);
+    return splice(ring, share->count, share->bytes, RA_DEALT, positions, wrap,
+                  room);
 }

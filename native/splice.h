@@ -18,42 +18,54 @@
     (sizeof("\"time\":,") + 19 + sizeof("\"insert_id\":\"-\",") +            \
      RA_RING_TEXT + RA_POSITION_TEXT + sizeof("\"library\":\"\",") + 1)
 
+/* What surrounds the events of a body, and what they get. */
+struct ra_wrap {
+    const char *head;
+    uint64_t head_length;
+    const char *tail;
+    uint64_t tail_length;
+    const char *library;
+    uint64_t library_length;
+};
+
+/* Where a body of `size` bytes at most goes. `offsets` has room for one value
+   more than it has events, `positions` for as many. */
+struct ra_room {
+    unsigned char *body;
+    uint64_t size;
+    uint32_t *offsets;
+    uint64_t *positions;
+};
+
 /*
  * ra_splice_bound: bytes that the spliced form of `claim` cannot exceed.
  */
-uint64_t ra_splice_bound(const struct ra_claim *claim, uint64_t head_length,
-                         uint64_t tail_length, uint64_t library_length);
+uint64_t ra_splice_bound(const struct ra_claim *claim,
+                         const struct ra_wrap *wrap);
 
 /*
- * ra_splice: write `head`, the claimed events joined by commas, and `tail`
- * to `body`, adding to each event what its flags say it lacks.
+ * ra_splice: write the head, the claimed events joined by commas, and the
+ * tail, adding to each event what its flags say it lacks.
  *
- * => The one consumer, between claim and release. `body` has room for
- *    ra_splice_bound(); `offsets` for count + 1 and `positions` for count
- *    values. Event i is body[offsets[i] : offsets[i + 1] - 1], the byte
- *    after it is the comma (after the last one, the tail).
+ * => The one consumer, between claim and release. `room` is as large as
+ *    ra_splice_bound() says. Event i is body[offsets[i] : offsets[i + 1] - 1],
+ *    the byte after it is the comma (after the last one, the tail).
  * => Bytes written; 0 if the records are no longer those that were claimed.
  */
 uint64_t ra_splice(const struct ra_ring *ring, const struct ra_claim *claim,
-                   const char *head, uint64_t head_length, const char *tail,
-                   uint64_t tail_length, const char *library,
-                   uint64_t library_length, unsigned char *body,
-                   uint32_t *offsets, uint64_t *positions);
+                   const struct ra_wrap *wrap, const struct ra_room *room);
 
 /*
  * ra_splice_share: as ra_splice(), of the events of one share.
  *
  * => `share` and its `positions` are ra_deal()'s, and nothing of its claim
- *    has been released. `body` has room for share->bytes and for what
- *    share->count events may get; `offsets` for count + 1 values.
+ *    has been released. The body is as large as share->bytes and what
+ *    share->count events may get; the positions of `room` are not used.
  */
 uint64_t ra_splice_share(const struct ra_ring *ring,
-                         const struct ra_share *share,
-                         uint64_t *positions, const char *head,
-                         uint64_t head_length, const char *tail,
-                         uint64_t tail_length, const char *library,
-                         uint64_t library_length, unsigned char *body,
-                         uint32_t *offsets);
+                         const struct ra_share *share, uint64_t *positions,
+                         const struct ra_wrap *wrap,
+                         const struct ra_room *room);
 
 /*
  * ra_ring_text: a ring's id in base32, RA_RING_TEXT characters without a

@@ -29,12 +29,13 @@ static uint64_t positions[MOST];
 static void
 splice(const struct ra_ring *ring, const struct ra_claim *claim, int is_mended)
 {
-    uint64_t bound = ra_splice_bound(claim, 1, 1, 3), length;
+    const struct ra_wrap wrap = {"[", 1, "]", 1, "lib", 3};
+    uint64_t bound = ra_splice_bound(claim, &wrap), length;
     unsigned char *body = malloc(bound);
+    const struct ra_room room = {body, bound, offsets, positions};
 
     CHECK(claim->count <= MOST && body != NULL);
-    length = ra_splice(ring, claim, "[", 1, "]", 1, "lib", 3, body, offsets,
-                       positions);
+    length = ra_splice(ring, claim, &wrap, &room);
     CHECK(length <= bound);
     CHECK(!is_mended || length > claim->bytes);
     free(body);

@@ -38,8 +38,8 @@ REST = [
     Mutation(
         "bound forgets the library",
         "splice.c",
-        "claim->count * (RA_ADDED_MAX + library_length);",
-        "claim->count * RA_ADDED_MAX + 0 * library_length;",
+        "claim->count * (RA_ADDED_MAX + wrap->library_length);",
+        "claim->count * RA_ADDED_MAX;",
         "splice",
     ),
     Mutation(

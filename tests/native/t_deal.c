@@ -15,6 +15,9 @@ static struct ra_share shares[RA_BUCKETS];
 static unsigned char body[SMALLEST * 2];
 static uint32_t offsets[MOST + 1];
 
+static const struct ra_wrap wrap = {"[", 1, "]", 1, "", 0};
+static const struct ra_room room = {body, sizeof(body), offsets, NULL};
+
 static uint64_t
 push(struct ra_ring *ring, unsigned bucket, const char *text)
 {
@@ -159,8 +162,7 @@ shares_are_spliced_over_pads_and_laps(void)
             uint64_t length, at;
 
             length = ra_splice_share(&ring, &shares[track],
-                                     positions + track * MOST, "[", 1, "]", 1,
-                                     "", 0, body, offsets);
+                                     positions + track * MOST, &wrap, &room);
             CHECK(length > 0);
             CHECK_EQ(body[length - 1], ']');
             for (at = 0; at < shares[track].count; at++) {

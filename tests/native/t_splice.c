@@ -17,6 +17,9 @@ static unsigned char body[RA_CAPACITY_MIN * 2];
 static uint32_t offsets[MOST + 1];
 static uint64_t positions[MOST];
 
+static const struct ra_wrap wrap = {"[", 1, "]", 1, LIBRARY, LIBRARY_LENGTH};
+static const struct ra_room room = {body, sizeof(body), offsets, positions};
+
 static void
 push_text(struct ra_ring *ring, const char *text, unsigned flags,
           uint64_t time_ms)
@@ -35,12 +38,11 @@ splice_all(struct ra_ring *ring, struct ra_claim *claim)
 
     CHECK(claim_all(ring, claim) >= 0);
     CHECK(claim->count <= MOST);
-    bound = ra_splice_bound(claim, 1, 1, LIBRARY_LENGTH);
+    bound = ra_splice_bound(claim, &wrap);
     CHECK(bound <= sizeof(body));
     memset(body, 0xa5, sizeof(body));
     memset(offsets, 0xa5, sizeof(offsets));
-    length = ra_splice(ring, claim, "[", 1, "]", 1, LIBRARY, LIBRARY_LENGTH,
-                       body, offsets, positions);
+    length = ra_splice(ring, claim, &wrap, &room);
     CHECK(length <= bound);
     CHECK_EQ(body[length], 0xa5);
     CHECK_EQ(body[sizeof(body) - 1], 0xa5);
@@ -203,6 +205,7 @@ bound_holds_for_the_longest_values(void)
 static void
 overhead_of_a_claim_bounds_the_body(void)
 {
+    const struct ra_wrap bare = {"", 0, "", 0, LIBRARY, LIBRARY_LENGTH};
     const uint64_t overhead = RA_ADDED_MAX + LIBRARY_LENGTH;
     struct ra_ring ring;
     struct ra_claim claim;
@@ -213,9 +216,8 @@ overhead_of_a_claim_bounds_the_body(void)
     for (i = 0; i < MOST; i++)
         push_text(&ring, "{\"event_type\":\"x\"}", i % 8, UINT64_MAX);
     while (ra_ring_claim(&ring, MOST, 1000, overhead, &claim) > 0) {
-        CHECK(ra_splice_bound(&claim, 0, 0, LIBRARY_LENGTH) <= 1000);
-        CHECK(ra_splice(&ring, &claim, "", 0, "", 0, LIBRARY, LIBRARY_LENGTH,
-                        body, offsets, positions) <= 1000);
+        CHECK(ra_splice_bound(&claim, &bare) <= 1000);
+        CHECK(ra_splice(&ring, &claim, &bare, &room) <= 1000);
         release(&ring, claim.end);
     }
     CHECK_EQ(ra_ring_free(&ring), ra_ring_tail(&ring));

@@ -199,6 +199,8 @@ class Outlet:
             What was claimed, and a batch for each upload that got anything
             of it; None where nothing is ready.
         """
+        if head is not self._head or tail is not self._tail:
+            self._wrap_in(head, tail)
         room = max_bytes - len(head) - len(tail)
         if self._take(tracks * max_count, tracks * room) == 0:
             return None
@@ -224,15 +226,7 @@ class Outlet:
         ]
         window = Window(self._claim.start, self._claim.end, places)
         batches = [
-            self._share(
-                window,
-                track,
-                shares[track],
-                place,
-                head=head,
-                tail=tail,
-                max_count=max_count,
-            )
+            self._share(window, track, shares[track], place, max_count)
             for track, place in enumerate(places)
             if place
         ]
@@ -246,28 +240,20 @@ class Outlet:
         track: int,
         share: Any,
         places: memoryview[int],
-        *,
-        head: bytes,
-        tail: bytes,
         max_count: int,
     ) -> Batch:
         """
         Make a request body of one upload's share.
         """
-        bound = share.bytes + share.count * self._added
-        room = self._take_room(len(head) + len(tail) + bound, max_count)
+        around = len(self._head) + len(self._tail)
+        bound = around + share.bytes + share.count * self._added
+        room = self._take_room(bound, max_count)
         length = lib.ra_splice_share(
             self._ring,
             ffi.addressof(share),
             ffi.from_buffer("uint64_t[]", places),
-            head,
-            len(head),
-            tail,
-            len(tail),
-            self._library,
-            len(self._library),
-            room.address.body,
-            room.address.offsets,
+            self._wrap,
+            room.address,
         )
         if length == 0:
             raise _changed()
