@@ -37,6 +37,7 @@ SOURCES = [
     "generation.c",
     "lease.c",
     "signals.c",
+    "thread.c",
     "hotpath.c",
     "fields.c",
     "copy.c",

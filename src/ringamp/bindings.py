@@ -50,6 +50,8 @@ _dll.ra_signals_block.restype = ctypes.c_uint64
 _dll.ra_signals_block.argtypes = []
 _dll.ra_signals_unblock.restype = None
 _dll.ra_signals_unblock.argtypes = [ctypes.c_uint64]
+_dll.ra_thread_start.restype = ctypes.py_object
+_dll.ra_thread_start.argtypes = [ctypes.py_object, ctypes.py_object]
 
 ENCODE_OPTION: Final[int] = orjson.OPT_PASSTHROUGH_DATACLASS
 """
@@ -163,6 +165,15 @@ Gives the set of those it took until now, as bits.
 
 unblock_signals: Final[Callable[[int], None]] = _dll.ra_signals_unblock
 """Have the calling thread take these signals again."""
+
+thread_start: Final[Callable[[object, Callable[[int], None]], object]] = (
+    _dll.ra_thread_start
+)
+"""
+Have a function like `_thread.start_new_thread`, the first argument, start a
+thread that takes no signal which is sent to the whole process. It calls the
+second with those that the caller takes. One step of the interpreter.
+"""
 
 generation: Final[Callable[[], int]] = lib.ra_generation
 """This process's generation; 0 in a child that has not renewed it yet."""

@@ -18,8 +18,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from ringamp.bindings import block_signals, unblock_signals
+from ringamp.bindings import block_signals, thread_start, unblock_signals
 
 
 class _Blocked(threading.local):
@@ -33,30 +34,20 @@ class _Blocked(threading.local):
 _blocked = _Blocked()
 
 
-def start_blocking(
-    start: Callable[[Callable[[], None], tuple[()]], object],
-    run: Callable[[], None],
-) -> None:
+def starter(
+    start: Callable[..., object], run: Callable[[], None]
+) -> Callable[[], object]:
     """
-    Have *start* start a thread that calls *run* and takes no signals.
-
-    It is born with them blocked, since its first step may have to wait for
-    the GIL.
-
-    Raises:
-        RuntimeError: No thread can be started.
+    Make what has *start*, which is like `_thread.start_new_thread`, start a
+    thread that calls *run* and takes no signals.
     """
-    taken = block_signals()
-    inherited = taken | _blocked.signals
+    inherited = _blocked.signals
 
-    def begin() -> None:
-        _blocked.signals = inherited
+    def begin(taken: int) -> None:
+        _blocked.signals = taken | inherited
         run()
 
-    try:
-        start(begin, ())
-    finally:
-        unblock_signals(taken)
+    return partial(thread_start, start, begin)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import _thread
 import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,11 +31,13 @@ class Gate:
         self.entered = threading.Semaphore(0)
         self.open = threading.Event()
         self.sizes = []
+        self.threads = []
 
     def send_payload(self, payload):
         """
         Wait at the gate, then take everything.
         """
+        self.threads.append(threading.get_native_id())
         self.sizes.append(len(payload.events))
         self.entered.release()
         self.open.wait(10)
@@ -330,7 +333,6 @@ def test_a_request_that_outlasts_the_shutdown_is_told_once(
     changes neither receipt nor counts.
     """
     monkeypatch.setattr(loop, "GRACE", 0.05)
-    threads = _thread._count()
     gate = Gate()
     told = []
     client = make_client(
@@ -342,7 +344,8 @@ def test_a_request_that_outlasts_the_shutdown_is_told_once(
     client.shutdown(0.05)
     first, second = receipt.result(0), waiting.result(0)
     gate.open.set()
-    until(lambda: _thread._count() <= threads)
+    (thread,) = gate.threads
+    until(lambda: not Path(f"/proc/self/task/{thread}").exists())
 
     assert "may have taken it" in first.error
     assert "deadline" in second.error

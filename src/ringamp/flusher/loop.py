@@ -215,10 +215,12 @@ class Flusher:
         kind = kind_here()
         self._bell.suit(kind)
         self._ended = kind.make_locked()
+        start = kind.starter(self._run)
         self._begin()
+        # A signal handler that shuts down must not come between the two.
         self._started = True
         try:
-            kind.start(self._run)
+            start()
         except RuntimeError as error:
             # At interpreter exit, or at the limit of threads. The exit flush
             # sends what is in the ring; until then, try again now and then.

@@ -24,9 +24,10 @@ import _thread
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from ringamp.signals import start_blocking
+from ringamp.signals import starter
 
 
 class Kind(NamedTuple):
@@ -41,21 +42,19 @@ class Kind(NamedTuple):
         is_thread: Whether it is no greenlet, but a thread that is ours alone.
     """
 
-    begin: Callable[[Callable[[], None], tuple[()]], object]
+    begin: Callable[..., object]
     make_lock: Callable[[], Any]
     is_thread: bool
 
-    def start(self, run: Callable[[], None]) -> None:
+    def starter(self, run: Callable[[], None]) -> Callable[[], object]:
         """
-        Start one that calls *run*.
-
-        Raises:
-            RuntimeError: None can be started.
+        Make what starts one that calls *run*, and raises RuntimeError where
+        none can be started. Where that is a thread it is one step of the
+        interpreter: no signal handler runs in the midst of it.
         """
         if self.is_thread:
-            start_blocking(self.begin, run)
-        else:
-            self.begin(run, ())
+            return starter(self.begin, run)
+        return partial(self.begin, run, ())
 
     def make_locked(self) -> Any:
         """

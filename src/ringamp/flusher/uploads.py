@@ -62,7 +62,7 @@ class Upload:
         self._generation = generation()
         self._given: Any = kind.make_locked()
         self._task: tuple[Batch, float] | None = None
-        kind.start(self._run)
+        kind.starter(self._run)()
 
     def send(self, batch: Batch, timeout: float) -> None:
         """
