@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What holds for the tests of every folder: they find `wreckage` and
-`source_tree`, which lie beside this file, and they reach this machine alone.
+What holds for the tests of every folder: they find the modules that lie
+beside this file, and they reach this machine alone.
 """
 
 from __future__ import annotations

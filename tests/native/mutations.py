@@ -93,7 +93,7 @@ def commands(mutation: Mutation, native: Path, folder: Path) -> list[str]:
         return [
             *(sys.executable, "-m", "pytest", "-q", "-x"),
             *(str(build.HERE / name) for name in BUILTINS),
-            *("-p", "no:cacheprovider", "--rootdir", str(build.HERE)),
+            *("-p", "no:cacheprovider", "--rootdir", str(build.HERE.parent)),
         ]
     if mutation.program == "kill":
         return [
