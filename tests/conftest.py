@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: MIT
 """
 What holds for the tests of every folder: they find the modules that lie
-beside this file, and they reach this machine alone.
+beside this file, they reach this machine alone, and each begins when the
+threads of the one before have ended.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TASKS = Path("/proc/self/task")
+
+PATIENCE = 1.0
+"""Seconds for which the threads of a test are waited for."""
 
 
 class AwayFromHomeError(Exception):
@@ -33,3 +43,16 @@ def _stay_here(event, args):
 
 
 sys.addaudithook(_stay_here)
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """
+    Wait for the threads that the test has started: a client's last ones end a
+    moment after its shutdown, and the next test may count threads or files.
+    """
+    before = {*TASKS.iterdir()}
+    yield
+    give_up = time.monotonic() + PATIENCE
+    while {*TASKS.iterdir()} - before and time.monotonic() < give_up:
+        time.sleep(0.0005)
