@@ -139,7 +139,9 @@ def test_nothing_is_left_behind(post):
             socket.create_connection(("127.0.0.1", collector.port))
         held.close()
 
-    assert threading.enumerate() == threads
+    # A thread that is not Python's own may have left its name behind, which
+    # goes when another gets its number.
+    assert {*threading.enumerate()} <= {*threads}
     # What is left are the pool's own ends of the connections.
     assert open_files() <= before + 3
 
@@ -188,7 +190,7 @@ def test_a_port_in_use_is_an_error():
         with pytest.raises(RuntimeError, match="already"):
             first.start()
 
-    assert threading.enumerate() == threads
+    assert {*threading.enumerate()} <= {*threads}
 
 
 def test_reset_forgets_insert_ids_and_faults(collector, post):
