@@ -185,7 +185,7 @@ def test_what_is_refused_is_closed(backlog, folder):
             backlog.take(NAME)
         assert backlog.take(name) is None
 
-    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    assert len([*Path("/proc/self/fd").iterdir()]) <= before
     shelved.close()
 
 

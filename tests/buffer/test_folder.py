@@ -157,7 +157,7 @@ def test_a_refused_directory_leaves_no_descriptor(folder):
         with pytest.raises(SpoolError):
             Folder.open(str(at(folder, "wide")))
 
-    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    assert len([*Path("/proc/self/fd").iterdir()]) <= before
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])

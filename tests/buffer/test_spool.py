@@ -355,4 +355,4 @@ def test_a_closed_spool_holds_nothing_open(tmp_path):
     spool.close()
     spool.close()
 
-    assert descriptors() == before
+    assert descriptors() <= before

@@ -83,7 +83,7 @@ def test_a_disk_that_fills_meanwhile(spool):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert spool.rings.names() == []
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_a_real_disk_that_is_full(tmp_path):
@@ -118,7 +118,7 @@ def test_a_disk_that_is_not_local(spool, tmp_path, monkeypatch):
     with pytest.raises(SpoolError, match="is on NFS; a local file system"):
         open_spool(tmp_path / "other")
 
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_kinds_of_disks_are_told_apart(spool):
@@ -168,7 +168,7 @@ def test_a_directory_that_is_none_of_ours(tmp_path, name, kind):
     with pytest.raises(SpoolError, match=f"{path}: "):
         open_spool(tmp_path / "spool")
 
-    assert descriptors() == before
+    assert descriptors() <= before
     assert list(elsewhere.iterdir()) == []
 
 

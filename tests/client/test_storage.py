@@ -123,7 +123,7 @@ def test_a_normal_day_leaves_nothing(make_client, event, spool_dir):
 
     assert client.stats().delivered == 100
     assert files(spool_dir) == []
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_a_second_init_leaves_nothing_of_the_first(

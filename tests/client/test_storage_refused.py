@@ -173,7 +173,7 @@ def test_no_room_for_any_ring(make_client, event, spool_dir, monkeypatch):
 
     assert client.log_event(event()).result(5).status is Status.SUCCESS
     client.shutdown()
-    assert descriptors() == before
+    assert descriptors() <= before
     assert rings(spool_dir) == []
 
 

@@ -96,7 +96,8 @@ def test_it_has_neither_thread_nor_socket(client):
         client.log_event(event(number))
     client.flush()
 
-    assert (tasks(), sockets()) == before
+    assert tasks() <= before[0]
+    assert sockets() <= before[1]
     assert Never.made == 0
     assert client.stats().pending == 1000
 
