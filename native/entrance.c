@@ -19,9 +19,11 @@
 
 #include <structmember.h>
 
+#include "holder.h"
+
 struct receipt {
     PyObject_HEAD
-    PyObject *outcomes; /* NULL is None, of both. */
+    PyObject *holder; /* of the outcomes; NULL is None, of both */
     PyObject *known;
     long long position;
 };
@@ -37,8 +39,7 @@ ra_receipt(const struct ra_entrance *entrance, int64_t position)
 
     if (receipt == NULL)
         return NULL;
-    receipt->outcomes = entrance->outcomes;
-    Py_INCREF(receipt->outcomes);
+    receipt->holder = ra_hold(entrance->outcomes);
     receipt->known = NULL;
     receipt->position = position;
     return (PyObject *)receipt;
@@ -66,7 +67,7 @@ receipt_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     Py_INCREF(outcomes);
     Py_INCREF(known);
-    receipt->outcomes = outcomes;
+    receipt->holder = outcomes;
     receipt->known = known;
     receipt->position = position;
     return (PyObject *)receipt;
@@ -78,15 +79,30 @@ receipt_dealloc(PyObject *self)
     struct receipt *receipt = (struct receipt *)self;
     PyTypeObject *type = Py_TYPE(self);
 
-    Py_XDECREF(receipt->outcomes);
+    Py_XDECREF(receipt->holder);
     Py_XDECREF(receipt->known);
     PyObject_Free(self);
     Py_DECREF(type); /* An instance of a heap type holds its type. */
 }
 
+static PyObject *
+receipt_outcomes(PyObject *self, void *unused)
+{
+    PyObject *outcomes = ra_held(((struct receipt *)self)->holder);
+
+    (void)unused;
+    if (outcomes == NULL)
+        outcomes = Py_None;
+    Py_INCREF(outcomes);
+    return outcomes;
+}
+
+static PyGetSetDef receipt_getset[] = {
+    {"_outcomes", receipt_outcomes, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef receipt_members[] = {
-    {"_outcomes", T_OBJECT, offsetof(struct receipt, outcomes), READONLY,
-     NULL},
     {"_known", T_OBJECT, offsetof(struct receipt, known), READONLY, NULL},
     {"_position", T_LONGLONG, offsetof(struct receipt, position), READONLY,
      NULL},
@@ -96,6 +112,7 @@ static PyMemberDef receipt_members[] = {
 static PyType_Slot receipt_slots[] = {
     {Py_tp_new, receipt_new},
     {Py_tp_dealloc, receipt_dealloc},
+    {Py_tp_getset, receipt_getset},
     {Py_tp_members, receipt_members},
     {0, NULL},
 };
@@ -234,8 +251,9 @@ ra_entrance_setup(void)
     if (entrance_type != NULL)
         return 0;
     ra_receipt_type = PyType_FromSpec(&receipt_spec);
-    if (ra_receipt_type == NULL)
+    if (ra_receipt_type == NULL || ra_holder_setup() < 0)
         return -1;
+    ra_keep_for_ever(ra_receipt_type);
     entrance_type = (PyTypeObject *)PyType_FromSpec(&entrance_spec);
     return entrance_type == NULL ? -1 : 0;
 }

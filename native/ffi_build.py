@@ -42,6 +42,7 @@ SOURCES = [
     "fields.c",
     "copy.c",
     "entrance.c",
+    "holder.c",
     "passage.c",
     "structs.c",
 ]

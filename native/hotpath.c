@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The builtins of the hot path: Python objects in, a position or a code out.
- * With fields.c, structs.c, entrance.c, passage.c, copy.c and thread.c the
- * only C code that knows Python.
+ * With fields.c, structs.c, entrance.c, holder.c, passage.c, copy.c and
+ * thread.c the only C code that knows Python.
  *
  * They are METH_FASTCALL functions and not cffi calls because cffi's wrappers
  * release the GIL around every call: beside one CPU-bound thread a push then

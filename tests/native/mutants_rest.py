@@ -203,8 +203,8 @@ REST = [
     ),
     Mutation(
         "receipts do not hold the outcomes",
-        "entrance.c",
-        "    Py_INCREF(receipt->outcomes);\n",
+        "holder.h",
+        "    Py_INCREF(outcomes);\n",
         "",
         "hotpath",
     ),

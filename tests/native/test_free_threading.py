@@ -9,10 +9,12 @@ places as often as the interpreter can.
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import sysconfig
 import threading
+import weakref
 
 import orjson
 import pytest
@@ -202,3 +204,47 @@ def test_a_copy_of_what_others_change_is_whole():
             stop.set()
 
     at_once(change, copy)
+
+
+class Outcomes:
+    """
+    Something that receipts hold.
+    """
+
+
+def last_of_many(ring, both):
+    """
+    Log by two entrances in several threads; see that each receipt knows its
+    outcomes, and give one of the second.
+    """
+    logs = [ring.pushers.enter(one, lambda *_: None)[0] for one in both]
+    receipts = []
+
+    def log():
+        for number in range(300):
+            which = number % 2 if number < 100 else number // 200
+            receipts.append((logs[which](changed(), None), both[which]))
+
+    at_once(*[log] * PUSHERS)
+    assert len(receipts) == 300 * PUSHERS
+    assert all(receipt._outcomes is one for receipt, one in receipts)
+    return receipts[-1][0]
+
+
+def test_receipts_of_all_threads_know_their_outcomes():
+    """
+    Threads that log by two entrances in turn, and a receipt that outlives
+    them: what it asks ends with it, and all else before.
+    """
+    both = Outcomes(), Outcomes()
+    alive = [weakref.ref(one) for one in both]
+
+    last = last_of_many(Ring(ROOM), both)
+    del both
+    gc.collect()
+
+    assert alive[0]() is None
+    assert last._outcomes is alive[1]()
+    del last
+    gc.collect()
+    assert alive[1]() is None
