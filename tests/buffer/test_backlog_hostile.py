@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from descriptors import descriptors
 from hypothesis import given
 from hypothesis import strategies as st
 from shelves import (
@@ -178,14 +179,14 @@ def test_what_is_refused_is_closed(backlog, folder):
     """
     name = put(backlog)
     shelved = backlog.take(name)
-    before = len([*Path("/proc/self/fd").iterdir()])
+    before = descriptors()
     for _ in range(5):
         plant(folder, b"[]")
         with pytest.raises(SpoolError):
             backlog.take(NAME)
         assert backlog.take(name) is None
 
-    assert len([*Path("/proc/self/fd").iterdir()]) <= before
+    assert descriptors() == before
     shelved.close()
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-from pathlib import Path
 
 import pytest
+from descriptors import descriptors
 from wreckage import (
     PROJECT,
     event,
@@ -23,13 +23,6 @@ from wreckage import (
 from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE
 from ringamp.buffer import spool as spool_module
 from ringamp.errors import SpoolError
-
-
-def descriptors():
-    """
-    Count the open files of this process.
-    """
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_ring_takes_a_part_of_the_room(spool, monkeypatch):
@@ -83,7 +76,7 @@ def test_a_disk_that_fills_meanwhile(spool):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert spool.rings.names() == []
-    assert descriptors() <= before
+    assert descriptors() == before
 
 
 def test_a_real_disk_that_is_full(tmp_path):
@@ -118,7 +111,7 @@ def test_a_disk_that_is_not_local(spool, tmp_path, monkeypatch):
     with pytest.raises(SpoolError, match="is on NFS; a local file system"):
         open_spool(tmp_path / "other")
 
-    assert descriptors() <= before
+    assert descriptors() == before
 
 
 def test_kinds_of_disks_are_told_apart(spool):
@@ -168,7 +161,7 @@ def test_a_directory_that_is_none_of_ours(tmp_path, name, kind):
     with pytest.raises(SpoolError, match=f"{path}: "):
         open_spool(tmp_path / "spool")
 
-    assert descriptors() <= before
+    assert descriptors() == before
     assert list(elsewhere.iterdir()) == []
 
 

@@ -80,7 +80,7 @@ class Look(logging.Handler):
 @pytest.fixture
 def look():
     """
-    One that is told of every line of the log, too.
+    One that the log forgets afterwards, where it was made a handler.
     """
     made = Look()
     logger = logging.getLogger("ringamp")

@@ -6,9 +6,9 @@ kept: order per id, one outcome an event, and an end in time.
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from uploading import Counting, log_all, out_of_order
@@ -132,30 +132,23 @@ def test_a_shutdown_ends_in_time(make_client, event, collector):
     assert {one.response.status for one in receipts} == {Status.DROPPED}
 
 
-def test_its_threads_end_with_the_client(make_client, event, until):
+def test_its_threads_end_with_the_client(make_client, event):
     """
     After a shutdown none of them is left.
     """
-    threads = set()
-
-    class Notes(Counting):
-        def send_payload(self, payload):
-            threads.add(threading.get_native_id())
-            return super().send_payload(payload)
-
-    client = make_client(
-        transport_class=Notes(0.001),
-        concurrent_uploads=8,
-        on_delivery=lambda *_: threads.add(threading.get_native_id()),
-    )
+    before = _thread._count()
+    client = make_client(transport_class=Counting(0.001), concurrent_uploads=8)
     for one in log_all(client, event, 300, users=100):
         one.result(10)
+    during = _thread._count()
 
     client.shutdown(5)
 
-    assert len(threads) == 9
-    alive = Path("/proc/self/task")
-    until(lambda: not any((alive / str(one)).exists() for one in threads))
+    assert during == before + 9
+    ending = time.monotonic() + 5
+    while _thread._count() > before and time.monotonic() < ending:
+        time.sleep(0.001)
+    assert _thread._count() == before
 
 
 def test_ids_may_be_anything(make_client, event):
