@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "holder.h"
 
-/* ISO C wants something in a file. */
-typedef int ra_holder_unused;
-
 #ifdef Py_GIL_DISABLED
 
 struct holder {
@@ -26,35 +23,32 @@ static _Thread_local struct {
 #define KEY "ringamp.holder"
 
 /*
- * Give this thread a holder of `outcomes`; -1 without one, and no exception.
+ * Give this thread a holder of `outcomes`: whether it has one. No exception.
  */
 static int
 take(PyObject *outcomes, uint64_t state)
 {
     PyObject *dict = PyThreadState_GetDict();
     struct holder *holder = PyObject_New(struct holder, holder_type);
-    int is_mine;
+    int is_mine = 0;
 
     mine.state = 0;
-    if (holder == NULL) {
-        PyErr_Clear();
-        return -1;
+    if (holder != NULL) {
+        Py_INCREF(outcomes);
+        holder->outcomes = outcomes;
+        /* The end of the holder before may run code that logs in here. */
+        is_mine = dict != NULL &&
+                  PyDict_SetItemString(dict, KEY, (PyObject *)holder) == 0 &&
+                  PyDict_GetItemString(dict, KEY) == (PyObject *)holder;
+        Py_DECREF(holder);
     }
-    Py_INCREF(outcomes);
-    holder->outcomes = outcomes;
-    /* The end of the holder before may run code that logs in here. */
-    is_mine = dict != NULL &&
-              PyDict_SetItemString(dict, KEY, (PyObject *)holder) == 0 &&
-              PyDict_GetItemString(dict, KEY) == (PyObject *)holder;
-    Py_DECREF(holder);
-    if (!is_mine) {
+    if (is_mine) {
+        mine.state = state;
+        mine.holder = holder;
+    } else {
         PyErr_Clear();
-        mine.state = 0;
-        return -1;
     }
-    mine.state = state;
-    mine.holder = holder;
-    return 0;
+    return is_mine;
 }
 
 PyObject *
@@ -64,7 +58,7 @@ ra_hold(PyObject *outcomes)
     PyObject *held = outcomes;
 
     if ((mine.state == state && mine.holder->outcomes == outcomes) ||
-        take(outcomes, state) == 0)
+        take(outcomes, state))
         held = (PyObject *)mine.holder;
     Py_INCREF(held);
     return held;
