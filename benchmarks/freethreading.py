@@ -53,8 +53,8 @@ from benchmarks.harness import (
 from benchmarks.report import Figure
 from benchmarks.workload import Kind, json_bytes, make_struct
 from ringamp import _native
-from ringamp.buffer import Ring
 from ringamp.buffer.region import PrivateRegion
+from ringamp.buffer.ring import Ring
 from ringamp.collector import CollectorProcess
 
 BLOCK = 10_000

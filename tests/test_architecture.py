@@ -22,7 +22,10 @@ ROOT = Path(ringamp.__file__).parent
 
 FLOORS = [
     ["_native"],
-    ["bindings", "errors", "clock", "logs", "signals"],
+    [
+        *("bindings", "errors", "clock", "logs", "signals", "version"),
+        *("redaction", "user_code"),
+    ],
     ["events", "options", "option_rules", "status", "protocols", "counters"],
     ["buffer"],
     ["transport"],
@@ -96,14 +99,13 @@ OWNERS = {
         "client",
         "counters",
         "flusher/bell",
-        "flusher/exchange",
         "flusher/loop",
         "flusher/outcomes",
         "flusher/threads",
         "session",
         "signals",
+        "user_code",
     },
-    "asyncio": {"flusher/receipt"},
     "atexit": {"flusher/lifecycle"},
     # The policies only name the type of the source they are given.
     "random": {
@@ -140,6 +142,7 @@ Who may import a module, and who may use those names of `os`, `random` and
 """
 
 NOBODY = {
+    "asyncio",
     "fcntl",
     "multiprocessing",
     "print",

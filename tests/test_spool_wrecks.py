@@ -16,8 +16,8 @@ import pytest
 import spool_reader
 from spool_reader import DATA, Repair
 
-from ringamp.buffer import Ring
 from ringamp.buffer.adoption import adopt
+from ringamp.buffer.ring import Ring
 from ringamp.buffer.spool import Spool
 from ringamp.errors import SpoolError
 

@@ -14,8 +14,8 @@ import struct
 from pathlib import Path
 
 from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE, ffi, lib
-from ringamp.buffer import Ring
 from ringamp.buffer.adoption import adopt
+from ringamp.buffer.ring import Ring
 from ringamp.buffer.spool import Spool
 from ringamp.options import Options
 from ringamp.transport.payload import LIBRARY, Envelope

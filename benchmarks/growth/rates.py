@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.delivery import log_all
+from benchmarks.growth import steady
 from benchmarks.growth.curves import Curve, Growth
 from benchmarks.growth.turns import in_turns
 from benchmarks.harness import (
@@ -46,16 +47,19 @@ class Scale(msgspec.Struct, frozen=True):
         seconds: Of a block.
 
         rounds: Repeats.
+
+        steady: What is measured of a worker with default options.
     """
 
     rates: tuple[int, ...]
     intervals: tuple[float, ...]
     seconds: float
     rounds: int
+    steady: steady.Scale
 
 
-FULL = Scale((100, 1000, 10_000, 100_000), (0, 1), 2.0, 2)
-QUICK = Scale((100, 10_000), (0, 1), 0.1, 1)
+FULL = Scale((100, 1000, 10_000, 100_000), (0, 1), 2.0, 2, steady.FULL)
+QUICK = Scale((100, 10_000), (0, 1), 0.1, 1, steady.QUICK)
 
 
 def measure(scale: Scale) -> Growth:
@@ -102,7 +106,8 @@ def measure(scale: Scale) -> Growth:
                 f"{longest:g} s / {shortest:g} s",
                 slowest[longest],
                 slowest[shortest],
-            )
+            ),
+            *steady.measure(scale.steady),
         ],
         scales="both",
     )

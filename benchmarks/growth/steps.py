@@ -43,7 +43,7 @@ from benchmarks.harness import (
 from benchmarks.report import Figure
 from benchmarks.workload import Kind
 from ringamp import Client
-from ringamp.buffer import Ring
+from ringamp.buffer.ring import Ring
 from ringamp.collector import CollectorProcess
 from ringamp.flusher.verdicts import Verdicts
 from ringamp.transport import HTTPTransport

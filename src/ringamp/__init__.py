@@ -11,8 +11,10 @@ workers, without slowing a request and without losing an event quietly.
 
 from __future__ import annotations
 
-from importlib import metadata as _metadata
+import importlib
+from typing import TYPE_CHECKING, Any
 
+from ringamp import version as _version
 from ringamp.client import Client
 from ringamp.counters import Stats
 from ringamp.errors import (
@@ -45,11 +47,13 @@ from ringamp.registry import (
     postfork,
     shutdown_all,
 )
-from ringamp.retry import BaseRetry, NoRetry, OfflineRetry, OrderedRetry
 from ringamp.status import Response, Status
-from ringamp.transport import HTTPTransport, MemoryTransport
 
-__version__ = _metadata.version("ringamp")
+if TYPE_CHECKING:
+    from ringamp.retry import BaseRetry, NoRetry, OfflineRetry, OrderedRetry
+    from ringamp.transport import HTTPTransport, MemoryTransport
+
+__version__ = _version.VERSION
 
 __all__ = [
     "BaseRetry",
@@ -86,3 +90,26 @@ __all__ = [
     "postfork",
     "shutdown_all",
 ]
+
+_LATER = {
+    "BaseRetry": "ringamp.retry",
+    "HTTPTransport": "ringamp.transport",
+    "MemoryTransport": "ringamp.transport",
+    "NoRetry": "ringamp.retry",
+    "OfflineRetry": "ringamp.retry",
+    "OrderedRetry": "ringamp.retry",
+}
+"""What is imported when it is asked for, or by the first `init`: most programs
+never name these."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -37,11 +37,13 @@ from ringamp.events.validation import (
     event_type_fault,
     remove_bad_ids,
 )
-from ringamp.flusher.exchange import words_of
 from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log
-from ringamp.session import Session
 from ringamp.status import Response, Status
+from ringamp.user_code import words_of
+
+if TYPE_CHECKING:
+    from ringamp.session import Session
 
 BLOCK_STEP = 0.001
 """Seconds that a blocked call sleeps between two looks at a full ring: a

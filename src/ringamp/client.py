@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ringamp.bindings import generation, renew_generation
 from ringamp.careful import (
@@ -33,15 +33,19 @@ from ringamp.counters import Stats
 from ringamp.direct import DirectLane
 from ringamp.errors import InvalidEventError, OptionsError
 from ringamp.events import Event
+from ringamp.flusher.lifecycle import load_before_fork
 from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log, set_level
 from ringamp.middleware import MiddlewareLane
 from ringamp.options import Options, check_api_key
 from ringamp.protocols import Middleware
-from ringamp.session import Blueprint, Session
 from ringamp.shorthands import Shorthands
 from ringamp.status import SKIPPED_RESPONSE, Response
-from ringamp.transport.payload import Envelope
+
+if TYPE_CHECKING:
+    from ringamp.session import Session
+
+load_before_fork("ringamp.session")
 
 _MISSING_STATS = Stats(**dict.fromkeys(Stats.__struct_fields__, 0))
 
@@ -100,13 +104,16 @@ class Client(Shorthands):
 
         .. versionadded:: 0.1.0
         """
+        # All that sends comes with the first `init`: a program that only
+        # imports this package does not wait for it.
+        from ringamp.session import Session  # noqa: PLC0415
+
         key = check_api_key(api_key)
         chosen = Options.build(options, **kwargs)
-        blueprint = Blueprint(Envelope(key, chosen), chosen, self._clock)
         set_level(chosen.log_level)
         with self._lock():
             old = self._session
-            self._session = Session(blueprint)
+            self._session = Session.begin(key, chosen, self._clock)
             self._opt_out = chosen.opt_out
             self._choose_lane()
             fault = self._session.spool_fault
@@ -333,7 +340,7 @@ class Client(Shorthands):
             if session.is_closed or session.generation == generation():
                 return session
             session.abandon()
-            made = Session(session.blueprint)
+            made = session.succeed()
             if self._session is session:
                 # Else a signal handler logged meanwhile, and made one.
                 self._session = made

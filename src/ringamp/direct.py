@@ -9,12 +9,14 @@ is unusual comes back to `DirectLane`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ringamp.bindings import FULL, UNUSUAL
 from ringamp.careful import drop_for_room
 from ringamp.flusher.receipt import Receipt
-from ringamp.session import Session
+
+if TYPE_CHECKING:
+    from ringamp.session import Session
 
 
 class DirectLane:

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ringamp.bindings import AGAIN, UNUSUAL, enter_unpushed
-from ringamp.flusher.exchange import words_of
 from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log
 from ringamp.protocols import (
@@ -23,8 +22,11 @@ from ringamp.protocols import (
     MiddlewareNext,
     MiddlewarePayload,
 )
-from ringamp.session import Session
 from ringamp.status import Response, Status
+from ringamp.user_code import words_of
+
+if TYPE_CHECKING:
+    from ringamp.session import Session
 
 STOPPED = Receipt(
     None,

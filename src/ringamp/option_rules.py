@@ -9,7 +9,6 @@ new field of `Options`.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import reprlib
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from os import PathLike, fsencode, fspath
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,7 +48,7 @@ class _RefusedError(Exception):
     """
 
 
-class Rule(NamedTuple):
+class Rule(msgspec.Struct, frozen=True):
     """
     What one option may hold: in words, and as the function that takes it.
     """
@@ -289,6 +288,8 @@ def name_of(spelling: object) -> str:
     """
     if isinstance(spelling, str) and spelling in _NAMES:
         return _NAMES[spelling]
+    import difflib  # noqa: PLC0415 - for a mistake, not for every program.
+
     near = difflib.get_close_matches(str(spelling), _NAMES, cutoff=0.5)
     allowed = near or sorted(RULES)
     raise OptionsError(

@@ -14,10 +14,12 @@ import inspect
 import logging
 from concurrent.futures import Future
 from threading import RLock, get_ident
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ringamp.bindings import RECORD_HEADER
-from ringamp.buffer import Ring
+from ringamp.buffer.ring import Ring
 from ringamp.clock import Clock
 from ringamp.counters import Counters, Stats, Traffic
 from ringamp.flusher.delivery import Delivery
@@ -42,7 +44,7 @@ FOREVER = 1e8
 """Seconds, three years: locks know no infinite time limit."""
 
 
-class Blueprint(NamedTuple):
+class Blueprint(msgspec.Struct, frozen=True):
     """
     What every session of a client is made from.
     """
@@ -111,12 +113,27 @@ class Session:
         self._delivery: Delivery | None = None
         self._flusher: Flusher | Handover
         if self._storage.is_consumed:
-            self._flusher = self._make_flusher()
+            flusher = self._make_flusher()
+            self.outcomes.listen(flusher.linger.expect)
+            self._flusher = flusher
         else:
             self.outcomes.settle(0, EVERYTHING, HANDED_OVER)
             self._flusher = Handover()
         self.wake = self._flusher.wake
         close_at_exit(self)
+
+    @classmethod
+    def begin(cls, api_key: str, options: Options, clock: Clock) -> Session:
+        """
+        Make the first session of a client.
+        """
+        return cls(Blueprint(Envelope(api_key, options), options, clock))
+
+    def succeed(self) -> Session:
+        """
+        Make the session that takes this one's place in a forked child.
+        """
+        return Session(self.blueprint)
 
     def _make_flusher(self) -> Flusher:
         """

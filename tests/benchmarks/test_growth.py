@@ -46,7 +46,12 @@ AXES = {
     "fill": (["log_event", "orjson.dumps"], {"fill_call": None}),
     "rate": (
         ["interval 0 s", "interval 1 s"] * 2,
-        {"rate_interval": None},
+        {
+            "rate_interval": None,
+            "steady_cpu": 6.0,
+            "steady_slow_cpu": 60.0,
+            "quiet_arrival": 30.0,
+        },
     ),
     "latency": (
         ["1 upload", "2 uploads"],

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringamp.buffer import Batch
-from ringamp.buffer.batch import Tile
+from ringamp.buffer.batch import Batch, Tile
 from ringamp.events.ids import Ids
 
 

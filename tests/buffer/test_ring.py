@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringamp.bindings import CAPACITY_MIN, FORKED, FULL, TOO_BIG, WAKE
-from ringamp.buffer import Ring
 from ringamp.buffer.region import PrivateRegion, round_capacity
+from ringamp.buffer.ring import Ring
 from ringamp.errors import NativeError
 
 HEAD, TAIL = b'{"events":[', b"]}"

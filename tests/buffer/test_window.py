@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from ringamp.bindings import HEADER_SIZE, WAKE
-from ringamp.buffer import Ring
 from ringamp.buffer.region import PrivateRegion
+from ringamp.buffer.ring import Ring
 from ringamp.buffer.window import Window
 from ringamp.errors import NativeError
 from ringamp.status import Response, Status

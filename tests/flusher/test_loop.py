@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ringamp import MemoryTransport, Response, Status
-from ringamp.flusher import loop
+from ringamp.flusher import linger, loop
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import PolicyExchange
 
@@ -233,7 +233,7 @@ def test_a_full_batch_lingers_no_longer(
     """
     However long the linger or the interval is.
     """
-    monkeypatch.setattr(loop, "LINGER", LONG)
+    monkeypatch.setattr(linger, "SHORTEST", LONG)
     client = make_client(MemoryTransport(), **options)
 
     receipts = [client.log_event(event(n, **more)) for n in range(count)]
@@ -245,7 +245,7 @@ def test_less_than_a_batch_does_linger(make_client, monkeypatch):
     """
     One event fewer is not sent until somebody asks.
     """
-    monkeypatch.setattr(loop, "LINGER", LONG)
+    monkeypatch.setattr(linger, "SHORTEST", LONG)
     client = make_client(MemoryTransport(), max_cached_events=50)
     receipts = [client.log_event(event(n)) for n in range(49)]
 
@@ -273,7 +273,7 @@ def test_a_flush_during_a_request_is_not_forgotten(make_client, monkeypatch):
     """
     What it asked for is sent when the request ends, without lingering.
     """
-    monkeypatch.setattr(loop, "LINGER", LONG)
+    monkeypatch.setattr(linger, "SHORTEST", LONG)
     gate = Gate()
     client = make_client(gate)
     client.log_event(event(1))

@@ -18,8 +18,8 @@ from ringamp.bindings import (
     WAKE,
     enter_unpushed,
 )
-from ringamp.buffer import Ring
 from ringamp.buffer.region import PrivateRegion
+from ringamp.buffer.ring import Ring
 from ringamp.events import Event
 from ringamp.flusher.receipt import Receipt
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from ringamp.buffer import LazyEvents
+from ringamp.buffer.batch import LazyEvents
 from ringamp.options import Options
+from ringamp.redaction import redact
 from ringamp.transport.payload import (
     LIBRARY,
     Envelope,
     Payload,
-    redact,
 )
 
 KEY = "0123456789abcdef0123456789abcdef"

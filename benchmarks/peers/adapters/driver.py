@@ -280,6 +280,54 @@ def endure(order: Order) -> dict[str, Any]:
     return {"raised": raised, "hung": int(drain.is_alive())}
 
 
+def go_steadily(order: Order) -> dict[str, Any]:
+    """
+    Log groups of events at a steady rate: the processor time of that, and of
+    the same loop without a call.
+    """
+    peer = connect(order, order["url"])
+    call = peer.prepare(order["event"])
+    patience = order["arrival"]
+    log_in_chunks(peer, call, 100, 100)
+    before = arrivals(order, 100, patience)["count"]
+    idle = process_time()
+    keep_pace(order, lambda: None)
+    idle = process_time() - idle
+    cpu = process_time()
+    keep_pace(order, call)
+    peer.drain()
+    cpu = process_time() - cpu
+    seen = arrivals(order, before + order["events"], patience)
+    return {"cpu": cpu, "idle": idle, "delivered": seen["count"] - before}
+
+
+def keep_pace(order: Order, call: Call) -> None:
+    """
+    Call as often as there are events, in groups, at their rate.
+    """
+    group, rate = order["group"], order["rate"]
+    began = monotonic()
+    for done in range(group, order["events"] + 1, group):
+        for _ in repeat(None, group):
+            call()
+        sleep(max(0.0, began + done / rate - monotonic()))
+
+
+def break_quiet(order: Order) -> dict[str, Any]:
+    """
+    Log one event after quiet: the seconds until it has arrived.
+    """
+    peer = connect(order, order["url"])
+    call = peer.prepare(order["event"])
+    log_in_chunks(peer, call, 1, 1)
+    before = arrivals(order, 1, order["arrival"])["count"]
+    sleep(order["quiet"])
+    began = monotonic_ns()
+    call()
+    seen = arrivals(order, before + 1, order["arrival"])
+    return {"seconds": (seen["last"] - began) / 1e9}
+
+
 def resident(name: str) -> int:
     """
     The bytes that /proc/self/status has under *name*; 0 where there is none.
@@ -310,6 +358,8 @@ TASKS: dict[str, Callable[[Order], dict[str, Any]]] = {
     "next": come_after,
     "fork": fork,
     "outage": endure,
+    "steady": go_steadily,
+    "quiet": break_quiet,
 }
 
 

@@ -37,7 +37,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ringamp.bindings import (
     CAPACITY_MAX,
@@ -57,7 +59,7 @@ MIN_ID_LENGTH_MAX = 1024
 """As of the option; a header that says more is none of ours."""
 
 
-class Findings(NamedTuple):
+class Findings(msgspec.Struct, frozen=True):
     """
     What a dead ring held.
 

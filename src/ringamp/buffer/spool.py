@@ -37,7 +37,8 @@ import errno
 import os
 import re
 from contextlib import suppress
-from typing import NamedTuple
+
+import msgspec
 
 from ringamp.bindings import (
     CAPACITY_MIN,
@@ -80,7 +81,7 @@ _NOT_LOCAL = {
 on which locks or maps are not what they are on a disk."""
 
 
-class Stamp(NamedTuple):
+class Stamp(msgspec.Struct, frozen=True):
     """
     What the header of a ring file says about its records.
 

@@ -10,9 +10,10 @@ extra provides inside the function, so that help works without it.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import sys
 from typing import TYPE_CHECKING
+
+from ringamp import __version__
 
 if TYPE_CHECKING:
     import typer
@@ -61,7 +62,7 @@ def version() -> str:
     """
     Return the version that is installed.
     """
-    return importlib.metadata.version("ringamp")
+    return __version__
 
 
 def main() -> None:

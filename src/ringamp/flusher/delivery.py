@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 from ringamp.flusher.keeping import DISK_PAUSE
 from ringamp.flusher.line import Line
 from ringamp.flusher.trip import Trip

@@ -14,12 +14,11 @@ that becomes a `Response`.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
-from ringamp.buffer import Batch, LazyEvents
+from ringamp.buffer.batch import Batch, LazyEvents
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.protocols import method_of
@@ -35,10 +34,8 @@ from ringamp.retry.decision import (
 )
 from ringamp.signals import as_the_user
 from ringamp.status import Response, Status
-from ringamp.transport.payload import Envelope, Payload, redact
-
-WORDS_MAX = 500
-"""Characters of an exception's words that are kept; bodies have a million."""
+from ringamp.transport.payload import Envelope, Payload
+from ringamp.user_code import ends_program, words_of
 
 _DECISIONS = (Deliver, Reject, Drop, Hold, Resend)
 
@@ -104,33 +101,6 @@ def guarded(
             raise
         return raised(error, giver, envelope)
     return as_response(answer, giver)
-
-
-def ends_program(error: BaseException) -> bool:
-    """
-    Whether *error*, which came out of user code, is not about that code.
-
-    Signal handlers run in the main thread; there a SystemExit is the end of
-    the program and must pass. Elsewhere it is a callback that called
-    `sys.exit`, or a task that was cancelled, and must not end the one thread
-    that sends.
-    """
-    if isinstance(error, Exception):
-        return False
-    return threading.main_thread().ident == threading.get_ident()
-
-
-def words_of(error: BaseException, head: bytes = b"") -> str:
-    """
-    Put what user code raised into words that may be logged: short, and
-    without the API key of *head*.
-    """
-    try:
-        words = repr(error)
-    except Exception:
-        words = f"{type(error).__name__}, which cannot be shown"
-    words = redact(words.encode("utf-8", "replace"), head).decode()
-    return words if len(words) <= WORDS_MAX else f"{words[:WORDS_MAX]}..."
 
 
 def raised(

@@ -12,7 +12,7 @@ same end as what the service refuses.
 
 from __future__ import annotations
 
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 from ringamp.flusher.delivery import Delivery
 from ringamp.retry.decision import Reject
 from ringamp.status import Response, Status

@@ -6,7 +6,7 @@ uploads.
 
 from __future__ import annotations
 
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 
 
 class Hands(dict[int | None, Batch]):

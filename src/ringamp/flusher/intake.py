@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ringamp.buffer import Batch
-from ringamp.buffer.batch import Pin
+from ringamp.buffer.batch import Batch, Pin
 from ringamp.buffer.window import Window
 from ringamp.flusher.source import RingSource, Source
 from ringamp.transport.payload import Envelope

@@ -27,7 +27,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from ringamp.buffer.batch import Batch, Pin
 from ringamp.buffer.spool import Spool
@@ -52,7 +54,7 @@ TRIM_PARTS = 64
 """The backlog's size is looked at whenever it may have grown by this part."""
 
 
-class Shelve(NamedTuple):
+class Shelve(msgspec.Struct, frozen=True):
     """
     These events are on disk now; whoever comes first sends them.
     """
@@ -61,7 +63,7 @@ class Shelve(NamedTuple):
     response: Response
 
 
-class Return(NamedTuple):
+class Return(msgspec.Struct, frozen=True):
     """
     These events stay in the file they came from.
     """

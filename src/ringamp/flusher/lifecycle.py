@@ -8,8 +8,10 @@ Fork
     Nothing needs to run at a fork. The C core notices it (generation.c), the
     first call in the child that sees another generation rebuilds. No lock,
     thread, socket or memory of the parent is touched: they are replaced.
-    There is no hook before a fork and none in the parent, so the parent's
-    flusher goes on.
+    No hook in the parent stops anything, so the parent's flusher goes on.
+    The one hook before a fork imports what `init` imports, where that has not
+    happened: a child must not import, since it may have inherited a lock of
+    the import system that another thread of the parent held.
 
     Greenlets are the exception: a fork copies them as it copies all objects,
     and in the child gevent or eventlet goes on with the parent's flusher. It
@@ -40,10 +42,12 @@ Exit
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import sys
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ringamp.bindings import generation
@@ -81,6 +85,13 @@ _sessions: weakref.WeakSet[Closable] = weakref.WeakSet()
 _is_registered = False
 _is_hooked = False
 _finalizer: Any = None
+
+
+def load_before_fork(module: str) -> None:
+    """
+    See to it that no child of this process has to import *module*.
+    """
+    os.register_at_fork(before=partial(importlib.import_module, module))
 
 
 def close_at_exit(session: Closable) -> None:

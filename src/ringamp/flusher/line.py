@@ -15,7 +15,7 @@ from collections.abc import Container, Sized
 from math import inf
 from typing import Protocol
 
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 
 
 class Busy(Container[int | None], Sized, Protocol):

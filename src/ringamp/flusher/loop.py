@@ -20,7 +20,7 @@ Sleeping
         rest     nothing to send: sleep until a first event, a due lane, a
                  due retry.
         gather   something to send: sleep on until a full batch has formed,
-                 at most LINGER or the upload interval.
+                 at most the linger (linger.py) or the upload interval.
         work     send, until what waited at the start has gone.
 
     With several uploads work is giving out batches, and an answer rings the
@@ -39,21 +39,18 @@ from collections.abc import Callable
 from typing import Any
 
 from ringamp.bindings import generation
-from ringamp.buffer import Ring
+from ringamp.buffer.ring import Ring
 from ringamp.clock import Clock
 from ringamp.flusher.bell import Bell
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.draining import GRACE, Draining
+from ringamp.flusher.linger import Linger
 from ringamp.flusher.prefork import forks_unseen
 from ringamp.flusher.salvage import Salvage
 from ringamp.flusher.threads import kind_here
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.status import Response, Status
-
-LINGER = 0.01
-"""Seconds the first event of a batch may wait for company, where the upload
-interval is 0."""
 
 FAULT_PAUSE = 1.0
 """Seconds until the flusher goes on after a fault."""
@@ -116,6 +113,7 @@ class Flusher:
         self._interval = options.upload_interval_in_sec
         self._max_cached = options.max_cached_events
         self._bell = Bell(clock)
+        self.linger = Linger(self._bell)
         self._ended: Any = threading.Lock()
         self._started = False
         self._thread: int | None = None
@@ -302,6 +300,7 @@ class Flusher:
         elif self._ring.arm(1, self._ring.capacity):
             self._gather()
         else:
+            self.linger.note_quiet(self._clock.monotonic())
             self._sleep_until(self._next_due())
             self._gather()
 
@@ -339,15 +338,16 @@ class Flusher:
         self._delivery.make_room(self._keep_newest)
 
     def _gather(self) -> None:
-        if self._is_urgent() or self._ring.pushed == self._ring.claimed:
+        if self._ring.pushed == self._ring.claimed:
             return
         volume = self._ring.capacity // 2
+        began = self._clock.monotonic()
         if self._interval > 0:
-            linger, count = self._interval, self._max_cached
+            due, count = began + self._interval, self._max_cached
         else:
-            linger, count = LINGER, min(self._max_events, self._max_cached)
+            due = began + self.linger.begin(began, self._ring.pushed)
+            count = min(self._max_events, self._max_cached)
             volume = min(volume, self._delivery.batch_bytes)
-        due = self._clock.monotonic() + linger
         lane = self._delivery.next_due()
         if lane is not None:
             due = min(due, lane)
@@ -357,12 +357,14 @@ class Flusher:
             or self._ring.arm(count, volume)
             or self._clock.monotonic() >= due
         ):
+            due = self.linger.shorten(due, self._ring.unclaimed[0])
             found = due if self._salvage is None else self._salvage.next_due()
             self._sleep_until(min(due, found))
             self._delivery.collect()
             if self._delivery.line_due() is not None:
                 break
             self._turn_to_salvage()
+        self.linger.end()
         self._ring.disarm()
 
     def _is_urgent(self) -> bool:

@@ -34,10 +34,10 @@ import msgspec
 
 from ringamp.bindings import generation
 from ringamp.buffer.window import Share, Window, bare
-from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
 from ringamp.signals import as_the_user
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
+from ringamp.user_code import ends_program, words_of
 
 RUNS_IN_FULL = 1024
 """Runs kept with the body of their response: at 2000 events a run, the last
@@ -122,6 +122,12 @@ def _drain(things: deque[_T]) -> Iterator[_T]:
             yield things.popleft()
 
 
+def _nobody(position: int) -> None:
+    """
+    Stands where nobody wants to know that somebody waits.
+    """
+
+
 _GOOD = (Status.SKIPPED, Status.SUCCESS)
 
 
@@ -149,6 +155,14 @@ class Outcomes:
         self._asked: deque[int] = deque()
         self._waiting_order: list[int] = []
         self._flushes: list[_Flush] = []
+        self._expect: Callable[[int], object] = _nobody
+
+    def listen(self, expect: Callable[[int], object]) -> None:
+        """
+        Have *expect* called with the position of each event whose outcome
+        somebody waits for.
+        """
+        self._expect = expect
 
     def settle(self, start: int, end: int, response: Response) -> None:
         """
@@ -243,6 +257,8 @@ class Outcomes:
                 # Whoever settled it may have missed those in our hand.
                 for one in _drain(others):
                     _resolve(one, found)
+            else:
+                self._expect(position)
         if found is not None:
             _resolve(future, found)
         return future

@@ -8,8 +8,8 @@ Every event makes one, so the type and its constructor are C's
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, final
 
@@ -119,4 +119,14 @@ class Receipt:
             ) from None
 
     def __await__(self) -> Generator[Any, None, Response]:
-        return asyncio.wrap_future(self.future()).__await__()
+        # Whoever awaits under asyncio has imported it; nobody else pays.
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None:
+            raise RuntimeError(
+                "a receipt can be awaited where asyncio runs; elsewhere call "
+                "result() in a thread, or use future()"
+            )
+        awaited: Generator[Any, None, Response] = asyncio.wrap_future(
+            self.future()
+        ).__await__()
+        return awaited

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 from ringamp.buffer.window import Window
 
 

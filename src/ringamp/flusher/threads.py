@@ -25,12 +25,14 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ringamp.signals import starter
 
 
-class Kind(NamedTuple):
+class Kind(msgspec.Struct, frozen=True):
     """
     How one kind of thread is started, and made to sleep.
 

@@ -11,10 +11,10 @@ events has an outcome or is back in its lane, so that order per id is kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import NamedTuple
 
-from ringamp.buffer import Batch
-from ringamp.buffer.batch import Pin, Tile
+import msgspec
+
+from ringamp.buffer.batch import Batch, Pin, Tile
 from ringamp.retry.decision import Hold, Ids
 from ringamp.retry.lanes import Key, Lanes
 from ringamp.status import Response, Status
@@ -26,7 +26,7 @@ LANES_FULL = Response(
 )
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True):
     """
     One event in a lane.
     """
@@ -58,7 +58,9 @@ def _by_track(events: Sequence[Held]) -> Iterable[Sequence[Held]]:
     for event in events:
         groups.setdefault(event.track, []).append(event)
     if None in groups and len(groups) > 1:
-        return [[event._replace(track=None) for event in events]]
+        return [
+            [msgspec.structs.replace(event, track=None) for event in events]
+        ]
     return groups.values()
 
 

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from math import inf
 
 from ringamp.bindings import generation
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 from ringamp.clock import Clock
 from ringamp.counters import Counters
 from ringamp.flusher.exchange import Exchange

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import Any
 
 from ringamp.bindings import generation
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 from ringamp.flusher.exchange import Exchange
 from ringamp.flusher.prefork import forks_unseen
 from ringamp.flusher.threads import Kind, kind_here

@@ -10,15 +10,15 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from ringamp.buffer import Batch
+from ringamp.buffer.batch import Batch
 from ringamp.buffer.window import Share, Window
 from ringamp.counters import Counters
-from ringamp.flusher.exchange import ends_program, words_of
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry.decision import Decision, Drop, Resend
 from ringamp.signals import as_the_user
 from ringamp.status import Response, Status
+from ringamp.user_code import ends_program, words_of
 
 Fate = Literal["delivered", "rejected", "dropped", "spooled"]
 """

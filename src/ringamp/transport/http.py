@@ -30,18 +30,20 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
+
+import msgspec
 
 from ringamp.clock import SystemClock
 from ringamp.counters import Traffic
 from ringamp.options import Options
 from ringamp.protocols import Payload
+from ringamp.redaction import redact
 from ringamp.status import Response, Status
 from ringamp.transport.classify import classify
 from ringamp.transport.compression import HEADER, Compression
 from ringamp.transport.connections import Connections, StaleConnectionError
-from ringamp.transport.payload import Body, redact
+from ringamp.transport.payload import Body
 from ringamp.transport.sockets import TimedSocket
 from ringamp.transport.targets import target_of
 
@@ -50,7 +52,7 @@ from ringamp.transport.targets import target_of
 _TRAFFIC = (OSError, http.client.HTTPException, ValueError)
 
 
-class _Failure(NamedTuple):
+class _Failure(msgspec.Struct, frozen=True):
     """
     One row: an exception, what it is called, and in what words.
     """

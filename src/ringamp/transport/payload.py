@@ -17,11 +17,9 @@ shift events that were logged with the right time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
-from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,22 +28,13 @@ import orjson
 
 from ringamp.buffer.batch import Batch
 from ringamp.options import Options
+from ringamp.version import VERSION
 
 Body = bytes | bytearray | memoryview
 """What a body may be: assembled in place, or joined here."""
 
 
-def _library() -> str:
-    """
-    Name this library and its version, as the service and its logs see it.
-    """
-    try:
-        return f"ringamp/{metadata.version('ringamp')}"
-    except metadata.PackageNotFoundError:  # Run from a source tree.
-        return "ringamp/0+source"
-
-
-LIBRARY = _library()
+LIBRARY = f"ringamp/{VERSION}"
 """User-Agent of every request, and the *library* of events without one."""
 
 _HEADERS: Mapping[str, str] = {
@@ -53,10 +42,6 @@ _HEADERS: Mapping[str, str] = {
     "Accept": "application/json",
     "User-Agent": LIBRARY,
 }
-
-# Envelope puts the key first, and its JSON holds no bare quote. A shorter key
-# may be an ordinary word of an answer; real ones have 32 characters.
-_KEY = re.compile(rb'{"api_key":"([^"]{6,1000})"')
 
 
 class Payload(msgspec.Struct, eq=False):
@@ -182,14 +167,3 @@ class Envelope:
             events=batch.events(),
             timeout=self.timeout,
         )
-
-
-def redact(answer: bytes, body: Body) -> bytes:
-    """
-    Blot the API key of *body* out where *answer* quotes it.
-
-    Errors such as "Invalid API key" may repeat what was sent, and an
-    answer's words end in logs and receipts.
-    """
-    found = _KEY.match(body)
-    return answer if found is None else answer.replace(found[1], b"***")

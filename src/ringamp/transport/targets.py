@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
+import msgspec
 from urllib3.util import parse_url
 
 _PORTS = {"http": 80, "https": 443}
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\r\n\0]*")
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     """
     What the URL and the headers of a request come to.
 
