@@ -51,8 +51,7 @@ def collector(
     ] = False,
 ) -> None:
     """
-    Run a local server that answers as Amplitude does, and count what it
-    receives.
+    Run a local server that answers as Amplitude does, and count events.
     """
     from ringamp.collector import (  # noqa: PLC0415 - an extra of its own.
         LENIENT,

@@ -122,8 +122,7 @@ def demo(
     ] = 4,
 ) -> None:
     """
-    Log events from forked workers to a local service that fails at times,
-    and count what arrives.
+    Log from forked workers to a service that fails at times, and count.
     """
     from ringamp.collector import (  # noqa: PLC0415 - an extra of its own.
         CollectorProcess,
