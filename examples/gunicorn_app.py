@@ -10,7 +10,9 @@ hook is needed. `gunicorn.conf.py` beside this file shows the optional ones.
 """  # noqa: E501 - one command, one line.
 
 import os
+import uuid
 from collections.abc import Callable, Iterable
+from http.cookies import SimpleCookie
 from typing import Any
 
 import ringamp
@@ -29,12 +31,19 @@ def app(
     """
     Answer, and log that it was asked.
     """
+    # A cookie, since visitors behind one proxy share an address.
+    cookie = SimpleCookie(environ.get("HTTP_COOKIE")).get("device")
+    device = cookie.value if cookie else uuid.uuid4().hex
     client.log_event(
         {
             "event_type": "Request",
-            "device_id": "visitor-" + environ.get("REMOTE_ADDR", "unknown"),
+            "device_id": device,
             "event_properties": {"path": environ["PATH_INFO"]},
         }
     )
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    headers = [("Content-Type", "text/plain")]
+    if cookie is None:
+        life = "Max-Age=31536000; HttpOnly; SameSite=Lax"
+        headers.append(("Set-Cookie", f"device={device}; {life}"))
+    start_response("200 OK", headers)
     return [f"worker {os.getpid()}\n".encode()]

@@ -6,43 +6,27 @@ What the documents point to is there: files, headings, options, counters.
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections import Counter
 
 import pytest
+from documents import ROOT, TEXTS, anchors, python_blocks, rows, without_code
 
 import ringamp
 from ringamp.option_rules import RULES
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(
-    path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
-)
-DEPLOYMENT = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+DEPLOYMENT = TEXTS["docs/deployment.md"]
 KINDS_OF_STATS = set(ringamp.Stats.__struct_fields__)
 
 
-def anchors(text):
-    """
-    Name the headings as links do.
-    """
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return {
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
-    }
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", TEXTS)
 def test_links_lead_somewhere(document):
     """
     Every link that is not to another site leads to a file of this tree, and
     to a heading that is in it.
     """
     path = ROOT / document
-    text = path.read_text("utf-8")
 
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(TEXTS[document])):
         if link.startswith(("https://", "http://")):
             continue
         file, _, anchor = link.partition("#")
@@ -52,18 +36,56 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors(target.read_text("utf-8")), link
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+def test_headings_of_a_document_differ():
+    """
+    So an anchor leads to one place.
+    """
+    for document, text in TEXTS.items():
+        if document == "CHANGELOG.md":
+            continue  # Each version has the same headings.
+        headings = re.findall(r"^#+ .+$", without_code(text), re.MULTILINE)
+        assert len(headings) == len(anchors(text)), document
+
+
+@pytest.mark.parametrize("document", TEXTS)
 def test_examples_are_python(document):
     """
     Every block of Python compiles.
     """
-    text = (ROOT / document).read_text("utf-8")
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL
+    for block in python_blocks(TEXTS[document]):
+        compile(block, document, "exec")
+
+
+def test_no_table_stands_twice():
+    """
+    No row of a table is repeated, in its document or in another one: what is
+    told twice is soon told differently.
+    """
+    told = Counter(
+        tuple(cells)
+        for text in TEXTS.values()
+        for cells in rows(without_code(text))
     )
 
-    for block in blocks:
-        compile(block, document, "exec")
+    assert len(told) > 200
+    assert [cells for cells, times in told.items() if times > 1] == []
+
+
+def test_no_paragraph_stands_twice():
+    """
+    Neither is a long sentence.
+    """
+    told = Counter(
+        sentence
+        for text in TEXTS.values()
+        for paragraph in re.split(r"\n\s*\n", without_code(text))
+        if not paragraph.startswith("|")
+        for sentence in re.split(r"(?<=[.:;]) ", " ".join(paragraph.split()))
+        if len(sentence) > 60
+    )
+
+    assert len(told) > 200
+    assert [words for words, times in told.items() if times > 1] == []
 
 
 def test_alarms_are_on_counters():
@@ -90,7 +112,7 @@ def test_environments_of_tox_are_there():
     What the guide for contributors names is in tox.ini, and what takes long
     there is in the guide.
     """
-    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    guide = TEXTS["CONTRIBUTING.md"]
     tox = (ROOT / "tox.ini").read_text("utf-8")
     named = set(re.findall(r"tox -e ([\w.]+)", guide))
     there = set(re.findall(r"^\[testenv:(\w+)\]", tox, re.MULTILINE))

@@ -183,3 +183,30 @@ def test_the_gunicorn_app_loses_no_request(preload, hooks):
         assert code == 0
         assert len(answers) == 20
         assert collector.ledger.summary().accepted == 20
+
+
+def test_the_fastapi_app_loses_no_request():
+    """
+    Each request that uvicorn answered is one event at the collector after
+    SIGTERM, although uvicorn then runs no exit handlers.
+    """
+    port = free_port()
+    with Collector(settings=Settings(throttle=False)) as collector:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "uvicorn", "--port", str(port)),
+                *("--log-level", "warning", "fastapi_app:app"),
+            ],
+            cwd=EXAMPLES,
+            env={**os.environ, "RINGAMP_URL": collector.url},
+        )
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            deadline = time.monotonic() + 30
+            answers = [get(url, deadline) for _ in range(20)]
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(30)
+
+        assert len(set(answers)) == 20, "each has a device id of its own"
+        assert collector.ledger.summary().accepted == 20

@@ -37,7 +37,7 @@ def collector(
     ] = True,
     api_key: Annotated[
         list[str] | None,
-        typer.Option(help="A key that exists; none given: any key does."),
+        typer.Option(help="A key to accept; without this option, any."),
     ] = None,
     latency: Annotated[
         float, typer.Option(min=0, help="Milliseconds before each answer.")
@@ -51,7 +51,7 @@ def collector(
     ] = False,
 ) -> None:
     """
-    Stand in for Amplitude on this machine.
+    Run a local server that answers as Amplitude does, and count events.
     """
     from ringamp.collector import (  # noqa: PLC0415 - an extra of its own.
         LENIENT,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-`ringamp demo`: four forked workers, a service in a bad mood, and a count.
+`ringamp demo`: four forked workers, a service that fails, and a count.
 
 The collector runs in a process of its own. The client is initialised in this
 process and used in the workers only, as a pre-fork server does it. Each event
 carries its worker and a sequence number, and what the collector took is
 compared with these: neither the counts of the workers nor the insert_ids that
-they make are taken at their word. What went wrong is told by the collector's
-ledger as well.
+they make are believed. The collector's ledger also says which faults were
+played.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Misfortune(NamedTuple):
 
         times: How many requests in a row meet it.
 
-        words: The same for the reader.
+        words: What the service did, for the reader.
     """
 
     at: float
@@ -115,14 +115,14 @@ class Verdict(NamedTuple):
 def demo(
     *,
     events: Annotated[
-        int, typer.Option(min=1, help="Events logged by all workers.")
+        int, typer.Option(min=1, help="Events that all workers log together.")
     ] = 200_000,
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that log.")
     ] = 4,
 ) -> None:
     """
-    Log from forked workers while the service misbehaves, and count.
+    Log from forked workers to a service that fails at times, and count.
     """
     from ringamp.collector import (  # noqa: PLC0415 - an extra of its own.
         CollectorProcess,
@@ -166,15 +166,15 @@ def misfortunes() -> list[Misfortune]:
     from ringamp.collector import Fault  # noqa: PLC0415 - an extra.
 
     return [
-        Misfortune(0.1, Fault(status=429), 5, "a burst of five 429s"),
-        Misfortune(0.3, Fault(status=500), 1, "a 500"),
+        Misfortune(0.1, Fault(status=429), 5, "answered 429 five times"),
+        Misfortune(0.3, Fault(status=500), 1, "answered 500"),
         Misfortune(
             0.5,
             Fault(reset="after"),
             1,
-            "a connection reset after the events were taken",
+            "took the events, then reset the connection",
         ),
-        Misfortune(0.7, Fault(delay=1.0), 1, "an answer that takes 1 s"),
+        Misfortune(0.7, Fault(delay=1.0), 1, "answered after 1 s"),
     ]
 
 
@@ -302,7 +302,7 @@ def watch(
             progress.update(bar, completed=summary.accepted)
             while to_come and to_come[0].fault.name in summary.faults:
                 words = to_come.pop(0).words
-                progress.console.print(f"The service: {words}")
+                progress.console.print(f"The service {words}")
 
 
 def read_report(worker: Worker) -> Report | None:
@@ -361,7 +361,7 @@ def table(
             f"{summary.duplicates:,}",
         ),
         *((name, f"{total[name]:,}") for name in COUNTS[4:]),
-        ("repeats at once, on a new connection", f"{repeats:,}"),
+        ("repeated at once, on a new connection", f"{repeats:,}"),
         ("events/s", f"{per_second:,.0f}"),
         (
             "microseconds per log_event (median)",
@@ -371,7 +371,7 @@ def table(
     if len(told) < len(reports):
         rows.append(("workers that ended early", str(reports.count(None))))
     made = Table(
-        title=f"{len(reports)} workers, one bad day",
+        title=f"{len(reports)} workers, and a service that failed",
         caption=f"Faults: {played}",
     )
     made.add_column("")

@@ -54,7 +54,7 @@ def build() -> typer.Typer:
 
 def ringamp() -> None:
     """
-    Send analytics events to Amplitude, and see on this machine how it goes.
+    Send analytics events to Amplitude, and try that on this machine.
     """
 
 

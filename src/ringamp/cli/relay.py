@@ -72,16 +72,17 @@ def relay(
         bool,
         typer.Option(
             "--once",
-            help="Send what there is and end: 0 if nothing is left, else 1.",
+            help="Send what is in the spool, then exit: with 0 if nothing is "
+            "left, else with 1.",
         ),
     ] = False,
     drain_seconds: Annotated[
         float,
         typer.Option(
             min=0,
-            help="How long to go on after SIGTERM or Ctrl-C, to send what "
-            "there is: for a spool that ends with the machine. A second "
-            "signal ends it at once.",
+            help="Seconds to go on sending after SIGTERM or Ctrl-C, for a "
+            "spool that is removed with the machine. A second signal ends "
+            "it at once.",
         ),
     ] = 0.0,
     request_timeout_millis: Annotated[
@@ -96,11 +97,13 @@ def relay(
     ] = None,
     max_spool_bytes: Annotated[
         int,
-        typer.Option(help="What backlog and dead letters may take."),
+        typer.Option(help="Bytes for backlog and dead letters."),
     ] = 2**30,
     compression: Annotated[
         str | None,
-        typer.Option(help="gzip: pack request bodies.", show_default=False),
+        typer.Option(
+            help="gzip: compress request bodies.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """
