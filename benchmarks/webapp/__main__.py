@@ -16,7 +16,7 @@ import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -95,6 +95,7 @@ class Saved(msgspec.Struct):
     """
 
     rows: list[Row]
+    options: dict[str, Any]
 
 
 def progress(text: str) -> None:
@@ -135,9 +136,9 @@ def main(
     """
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if read is not None:
-        rows = msgspec.json.decode(read.read_bytes(), type=Saved).rows
-        console.print(table_of(rows))
-        finish(rows, plot_to, markdown=markdown)
+        saved = msgspec.json.decode(read.read_bytes(), type=Saved)
+        console.print(table_of(saved.rows))
+        finish(saved, plot_to, markdown=markdown)
         return
     names = chosen_names(peers)
     wrk = find_wrk()
@@ -147,19 +148,17 @@ def main(
     if seed is None:
         seed = random.randrange(SEEDS)  # noqa: S311 - no secret.
     lines = fit_work(millis)
-    report = Report(
-        "Bars",
-        {
-            "rounds": rounds,
-            "seconds": seconds,
-            "millis": millis,
-            "seed": seed,
-            "lines": lines * EVENTS,
-            "events": EVENTS,
-            "workers": WORKERS,
-            "connections": CONNECTIONS,
-        },
-    )
+    options = {
+        "rounds": rounds,
+        "seconds": seconds,
+        "millis": millis,
+        "seed": seed,
+        "lines": lines * EVENTS,
+        "events": EVENTS,
+        "workers": WORKERS,
+        "connections": CONNECTIONS,
+    }
+    report = Report("Bars", options)
     variants = []
     for name in names:
         progress(f"installing {name}")
@@ -173,20 +172,20 @@ def main(
     for failure in failures:
         console.print(f"no figures: {failure}", markup=False)
     if json is not None:
-        saved = {**report.as_builtins(), "failures": failures, "rows": rows}
-        text = msgspec.json.format(msgspec.json.encode(saved), indent=2)
+        whole = {**report.as_builtins(), "failures": failures, "rows": rows}
+        text = msgspec.json.format(msgspec.json.encode(whole), indent=2)
         json.write_bytes(text + b"\n")
-    finish(rows, plot_to, markdown=markdown)
+    finish(Saved(rows, options), plot_to, markdown=markdown)
 
 
-def finish(rows: list[Row], plot_to: Path | None, *, markdown: bool) -> None:
+def finish(saved: Saved, plot_to: Path | None, *, markdown: bool) -> None:
     """
     Print and draw what was asked for.
     """
     if markdown:
-        print(markdown_of(rows))
+        print(markdown_of(saved.rows))
     if plot_to is not None:
-        for file in plot.draw(rows, plot_to):
+        for file in plot.draw(saved.rows, saved.options, plot_to):
             progress(f"wrote {file}")
 
 

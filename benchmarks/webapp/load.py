@@ -14,6 +14,9 @@ CONNECTIONS = 8
 """Requests under way at a time: four for each of two workers, so that none
 of them ever waits for work."""
 
+TIMEOUT = 10
+"""Seconds after which a request has failed."""
+
 PATIENCE = 20
 """Seconds that wrk may take beyond those it was told."""
 
@@ -24,7 +27,8 @@ INSTALL = (
 
 MILLIS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60e3, "h": 3600e3}
 
-LATENCY = re.compile(r"^ +(\d+)% +([\d.]+)(us|ms|s|m|h)$", re.MULTILINE)
+# Units of one letter are padded to two.
+LATENCY = re.compile(r"^ +(\d+)% +([\d.]+)(us|ms|s|m|h) ?$", re.MULTILINE)
 COUNT = re.compile(r"^ +(\d+) requests in ", re.MULTILINE)
 RATE = re.compile(r"^Requests/sec: +([\d.]+)$", re.MULTILINE)
 TROUBLE = re.compile(
@@ -76,6 +80,7 @@ def put_load(wrk: str, url: str, seconds: int) -> Load:
         *("--threads", "1"),
         *("--connections", str(CONNECTIONS)),
         *("--duration", f"{seconds}s"),
+        *("--timeout", f"{TIMEOUT}s"),
         url,
     ]
     try:

@@ -140,7 +140,8 @@ def test_the_table_and_the_picture_come_from_the_file(tmp_path):
     }
     rows = rows_of(series)
     saved, picture = tmp_path / "figures.json", tmp_path / "webapp.svg"
-    saved.write_bytes(msgspec.json.encode({"rows": rows}))
+    options = {"workers": 2, "millis": 1.0}
+    saved.write_bytes(msgspec.json.encode({"rows": rows, "options": options}))
 
     done = run(
         "--markdown",
@@ -154,11 +155,28 @@ def test_the_table_and_the_picture_come_from_the_file(tmp_path):
     assert markdown_of(rows) in done.stdout
     assert "| posthog | 1,250 | 125.0 % | 3.00 | 4.00 | 100.0 |" in done.stdout
     assert "190 of 200" in done.stdout
-    again = msgspec.json.decode(saved.read_bytes(), type=Saved).rows
-    assert again == rows
-    drawn = plot.draw(again, tmp_path / "again.svg")
+    again = msgspec.json.decode(saved.read_bytes(), type=Saved)
+    assert again == Saved(rows, options)
+    drawn = plot.draw(again.rows, options, tmp_path / "again.svg")
     assert drawn[0].read_bytes() == picture.read_bytes()
     assert picture.with_suffix(".png").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("delivered", "said"),
+    [
+        (100, "1,000   p99 4.0 ms"),
+        (99, "1,000   p99 4.0 ms, 99 % of the events delivered"),
+        (0, "1,000   p99 4.0 ms, 0 % of the events delivered"),
+    ],
+)
+def test_the_picture_tells_what_is_lost(delivered, said):
+    """
+    A peer that loses events does not look cheap by it.
+    """
+    (row,) = rows_of({VARIANTS[3]: {1: turn(delivered=delivered)}})
+
+    assert plot.words_of(row) == said
 
 
 def test_every_variant_takes_its_turn_in_each_round():
