@@ -258,7 +258,7 @@ def test_a_terminal_shows_it_live(given, collector):
     ) as process:
         os.close(theirs)
         shown = b""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while b"3 events sent" not in shown:
             assert time.monotonic() < deadline, shown
             shown += os.read(ours, 4096)

@@ -53,7 +53,7 @@ def test_scenario_1_forks_while_threads_push(collector, spool, uploads):
         over = True
         for thread in threads:
             thread.join()
-        client.flush().result(10)
+        client.flush().result(30)
         workload.wait_alone(20)
         stats = client.stats()
         workload.tell(codes=sorted(set(map(str, codes))), logged=logged,

@@ -38,7 +38,7 @@ for number in range(12):
 client.flush()
 sys.stdin.readline()
 thread = client._session._flusher._thread
-give_up = time.monotonic() + 5
+give_up = time.monotonic() + 30
 inside = ""
 while inside not in ("send", "read") and time.monotonic() < give_up:
     inside = sys._current_frames()[thread].f_code.co_name
@@ -55,9 +55,9 @@ def child(name, again):
 codes = [workload.reap(workload.fork(child, f"c{n}", n)) for n in range(2)]
 workload.tell(who="forked", codes=codes, inside=inside,
               early=receipt.response is not None)
-first = receipt.result(10)
+first = receipt.result(30)
 workload.log(client, "q", 5)
-client.flush().result(10)
+client.flush().result(30)
 stats = client.stats()
 workload.tell(who="end", first=first.status, requests=stats.requests,
               retries=stats.retries)
@@ -79,12 +79,12 @@ def test_scenario_11_a_fork_inside_a_tls_exchange(service, tmp_path, hold):
         stdin=True,
     )
     try:
-        assert server.reached.wait(10)
+        assert server.reached.wait(60)
         program.say("fork")
         forked = program.hear()
         server.go_on.set()
     finally:
-        run = program.wait(20)
+        run = program.wait(60)
     server.stop()
 
     assert (forked["codes"], forked["early"]) == ([0, 0], False)

@@ -102,7 +102,7 @@ def test_scenario_10_starting_programs_leaves_the_flusher_alone(
         import os, subprocess, workload
         client = workload.begin()
         workload.log(client, "p", 1)
-        client.flush().result(5)
+        client.flush().result(30)
         session, thread = client._session, client._session._flusher._thread
         assert workload.sockets() == 1
         for number in range(170):
@@ -111,7 +111,7 @@ def test_scenario_10_starting_programs_leaves_the_flusher_alone(
             if number % 10 == 0:
                 command = ["/bin/ls", "-l", "/proc/self/fd"]
             {how}
-        client.flush().result(5)
+        client.flush().result(30)
         stats = client.stats()
         same = (client._session is session
                 and session._flusher._thread == thread

@@ -99,7 +99,7 @@ def test_a_hookless_child_needs_no_lock_of_the_parents_threads(collector):
     def hold():
         with logging._lock, threading._active_limbo_lock:
             held.set()
-            enough.wait(10)
+            enough.wait(30)
 
     threading.Thread(target=hold, daemon=True).start()
     held.wait()

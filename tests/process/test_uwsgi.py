@@ -85,7 +85,7 @@ def command(tmp_path, letter):
         except OSError:
             return None
 
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 30
     while (number := opened()) is None:
         assert time.monotonic() < give_up
         time.sleep(0.01)
@@ -110,7 +110,7 @@ def stop(site, tmp_path, options):
     time.sleep(0.3)
     if "--master" in options:
         command(tmp_path, b"q")
-        return site.program.wait(15)
+        return site.program.wait(60)
     return site.stop()
 
 

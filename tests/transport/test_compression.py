@@ -173,7 +173,7 @@ def test_packing_lets_other_threads_run(codec):
     finally:
         ends.set()
         sys.setswitchinterval(before)
-        thread.join(10)
+        thread.join(30)
 
     assert ran > 0
 
