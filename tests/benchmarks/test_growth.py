@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from slowness import slow_but
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +71,7 @@ def run(*options):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("axis", slow_but(["fill"], AXES))
 def test_each_axis_runs_alone(axis, tmp_path):
     """
     The JSON and the tables have each of its curves at each place, and its

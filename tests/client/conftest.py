@@ -35,6 +35,8 @@ def make_client(collector):
 
     def make(**options):
         options.setdefault("server_url", collector.url)
+        # A busy machine may take its time for a shutdown.
+        options.setdefault("shutdown_timeout_millis", 60_000)
         client = Client(f"test-{len(made)}")
         made.append(client)
         return client.init(KEY, **options)

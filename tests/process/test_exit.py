@@ -26,7 +26,8 @@ WAITING = """
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         other = ringamp.get_instance("other")
-        other.init(workload.KEY, server_url="http://127.0.0.1:9/")
+        other.init(workload.KEY, server_url="http://127.0.0.1:9/",
+                   shutdown_timeout_millis=1000)
         other.log_event(workload.event("x")).result()
 """
 
@@ -79,7 +80,7 @@ def test_the_end_of_a_process_sends_what_is_left(collector, end):
     run = runner.run(
         f"""
         {IMPORTS}
-        client = workload.begin(shutdown_timeout_millis=1000)
+        client = workload.begin()
         workload.log(client, "p", 500)
         {line}
         """,

@@ -28,7 +28,7 @@ def service(tmp_path):
 
 SOURCE = """
 import sys, time, workload
-client = workload.begin(request_timeout_millis=15000,
+client = workload.begin(request_timeout_millis=120_000,
                         upload_interval_in_sec=60)
 # More than the kernel takes while nobody reads.
 for number in range(12):
@@ -79,12 +79,12 @@ def test_scenario_11_a_fork_inside_a_tls_exchange(service, tmp_path, hold):
         stdin=True,
     )
     try:
-        assert server.reached.wait(60)
+        assert server.reached.wait(120)
         program.say("fork")
         forked = program.hear()
         server.go_on.set()
     finally:
-        run = program.wait(60)
+        run = program.wait(120)
     server.stop()
 
     assert (forked["codes"], forked["early"]) == ([0, 0], False)

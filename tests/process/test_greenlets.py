@@ -14,6 +14,7 @@ from importlib.util import find_spec
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp.collector import Fault
 
@@ -93,7 +94,7 @@ workload.tell(status=status, longest=longest, logged=logged,
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("library", PATCHES)
+@pytest.mark.parametrize("library", slow_but(["gevent"], PATCHES))
 def test_scenario_21_greenlets_that_are_busy(collector, spool, library, when):
     """
     A slow answer stops no greenlet, and greenlets that keep the processor
@@ -129,7 +130,7 @@ atexit.register(workload.log, client, "q", 5)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("library", PATCHES)
+@pytest.mark.parametrize("library", slow_but(["gevent"], PATCHES))
 def test_scenario_20_greenlets_at_exit(collector, library, when):
     """
     The first request of the process is made at its end, where 3.12 starts no
@@ -216,7 +217,7 @@ workload.tell(seconds=time.monotonic() - begin)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("library", PATCHES)
+@pytest.mark.parametrize("library", slow_but(["gevent"], PATCHES))
 def test_scenario_21_threads_beside_greenlets(collector, library, when):
     """
     The first event may be logged by a thread of a pool, where no greenlet

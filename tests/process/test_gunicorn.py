@@ -12,6 +12,7 @@ import sys
 import pytest
 import runner
 from servers import INSISTENT, Site
+from slowness import slow_but
 
 pytest.importorskip("gunicorn")
 pytestmark = pytest.mark.process
@@ -57,9 +58,9 @@ def serve(collector, tmp_path):
     return start
 
 
-@pytest.mark.parametrize("hooks", [False, True])
+@pytest.mark.parametrize("hooks", slow_but([True], [False, True]))
 @pytest.mark.parametrize("preload", [(), ("--preload",)])
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_term_loses_nothing(
     collector, serve, worker_class, preload, hooks
 ):
@@ -91,7 +92,7 @@ def test_scenario_14_term_loses_nothing(
 
 
 @pytest.mark.parametrize("preload", [(), ("--preload",)])
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_hup_loses_nothing(
     collector, serve, worker_class, preload
 ):
@@ -110,7 +111,7 @@ def test_scenario_14_hup_loses_nothing(
     assert collector.took_once(("r", site.asked))
 
 
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     """
     Workers that end after a few requests send what they logged.
@@ -131,7 +132,7 @@ def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     assert collector.took_once(("r", 120))
 
 
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_13_a_master_that_logs_while_it_preloads(
     collector, serve, worker_class
 ):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import pytest
 import runner
 from passing import pass_on
+from slowness import slow_but
 from test_multiprocessing import METHODS, PLACES, SOURCE
 
 pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("how", ["process", "pool", "executor"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_but(["fork"], METHODS))
 def test_scenario_17_children_with_a_spool(
     collector, spool, tmp_path, method, how
 ):
@@ -80,7 +81,7 @@ ENDED = """
 """
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_but(["fork"], METHODS))
 def test_scenario_18_children_that_leave_at_once(
     collector, spool, tmp_path, method
 ):
@@ -103,7 +104,7 @@ def test_scenario_18_children_that_leave_at_once(
     assert spool.files() == []
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", slow_but(["fork"], ["fork", "spawn"]))
 def test_a_pool_that_is_terminated(collector, spool, tmp_path, method):
     """
     `Pool.terminate` ends children by SIGTERM, in the midst of whatever; what

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 import runner
+from slowness import slow_but
 
 pytestmark = pytest.mark.process
 
@@ -26,7 +27,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", slow_but(["log"], CALLS))
 def test_signal_handlers_may_call_the_client(collector, call):
     """
     A timer interrupts the main thread hundreds of times, wherever it is
@@ -62,7 +63,7 @@ def test_signal_handlers_may_call_the_client(collector, call):
         workload.tell(p=logged, s=next(numbers), stats=workload.counts(client))
         """,
         url=collector.url,
-        deadline=60,
+        deadline=120,
     )
 
     assert (run.code, run.hung, run.err) == (0, False, "")

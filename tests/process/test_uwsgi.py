@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from servers import Site
+from slowness import slow_but
 
 pytestmark = pytest.mark.process
 
@@ -115,7 +116,7 @@ def stop(site, tmp_path, options):
 
 
 @pytest.mark.parametrize("install", ["", "uwsgi"])
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", slow_but(["threads"], OPTIONS))
 def test_scenario_15_a_stop_loses_nothing(
     collector, serve, tmp_path, options, install
 ):

@@ -29,11 +29,12 @@ faulthandler.enable()
 def begin(**options):
     """
     Initialise the default instance, with the options that the test wants as
-    well.
+    well. A busy machine may take its time for an exit.
     """
     url = options.pop("server_url", os.environ["RINGAMP_TEST_URL"])
     wanted = json.loads(os.environ.get("RINGAMP_TEST_OPTIONS", "{}"))
-    return ringamp.init(KEY, server_url=url, **{**wanted, **options})
+    usual = {"shutdown_timeout_millis": 60_000}
+    return ringamp.init(KEY, server_url=url, **{**usual, **wanted, **options})
 
 
 def event(tag):
