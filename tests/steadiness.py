@@ -71,15 +71,15 @@ class Run:
 
 
 @contextlib.contextmanager
-def busy(count: int) -> Iterator[None]:
+def busy(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """
-    Keep *count* processors busy.
+    Keep *count* processors busy; give the processes that do.
     """
     burners = [
         subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(count)
     ]
     try:
-        yield
+        yield burners
     finally:
         for burner in burners:
             burner.kill()

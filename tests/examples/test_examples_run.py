@@ -48,7 +48,7 @@ def test_the_script_says_what_it_promises(name):
         cwd=EXAMPLES,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 
@@ -79,7 +79,7 @@ def test_a_script_sends_where_it_is_told(given):
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
 
@@ -122,7 +122,7 @@ def test_the_celery_task_logs():
             env={**os.environ, "RINGAMP_URL": collector.url},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
 

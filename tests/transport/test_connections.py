@@ -49,7 +49,7 @@ def run(script, url):
         ],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=200,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
