@@ -105,6 +105,7 @@ def test_each_axis_runs_alone(axis, tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_plots_are_drawn(tmp_path):
     """
     One of each kind, small, and the SVG says what it shows.

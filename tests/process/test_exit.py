@@ -9,6 +9,7 @@ import signal
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp.collector import Fault
 
@@ -65,12 +66,14 @@ ENDS = {
     ),
 }
 
+QUICK = ["falls off its end", "an exception", "a handler of SIGTERM"]
+
 IMPORTS = """
         import atexit, os, ringamp, signal, sys, threading, time, workload
 """
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", slow_but(QUICK, ENDS))
 def test_the_end_of_a_process_sends_what_is_left(collector, end):
     """
     Nobody flushes; however the interpreter comes to its end, all that was

@@ -11,6 +11,7 @@ import signal
 import pytest
 import runner
 from passing import pass_on
+from slowness import slow_but
 from test_exit import ENDS, IMPORTS
 
 from ringamp.collector import Fault
@@ -26,7 +27,7 @@ ORDERLY = (
 )
 
 
-@pytest.mark.parametrize("end", ORDERLY)
+@pytest.mark.parametrize("end", slow_but(ORDERLY[:3:2], ORDERLY))
 def test_an_orderly_end_sends_all_and_leaves_nothing(collector, spool, end):
     """
     Where the interpreter comes to its end, all is sent, and no file is left.
@@ -61,7 +62,7 @@ DEATHS = {
 }
 
 
-@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize("death", slow_but(["SIGKILL"], DEATHS))
 def test_scenario_18_a_sudden_end_leaves_all_to_the_next(
     collector, spool, death
 ):
@@ -127,7 +128,7 @@ def test_scenario_4_crashes_are_found_within_a_scan(collector, spool):
     assert spool.files() == []
 
 
-@pytest.mark.parametrize("has_spool", [False, True])
+@pytest.mark.parametrize("has_spool", slow_but([True], [False, True]))
 @pytest.mark.parametrize("answer", ["taken", "refused"])
 def test_scenario_20_the_flusher_is_inside_a_request(
     collector, spool, answer, has_spool

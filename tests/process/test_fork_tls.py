@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pytest
 import runner
+from slowness import slow_but
 
 pytest.importorskip("trustme")
 from tls_service import services
@@ -64,7 +65,7 @@ workload.tell(who="end", first=first.status, requests=stats.requests,
 """
 
 
-@pytest.mark.parametrize("hold", ["read", "answer"])
+@pytest.mark.parametrize("hold", slow_but(["read"], ["read", "answer"]))
 def test_scenario_11_a_fork_inside_a_tls_exchange(service, tmp_path, hold):
     """
     The flusher is inside a write, or inside a read, when the process forks:

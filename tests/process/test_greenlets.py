@@ -25,6 +25,8 @@ PATCHES = {
     "eventlet": "import eventlet; eventlet.monkey_patch()",
 }
 
+WHEN = ["before", "after"]
+
 QUIET = ("-W", "ignore")
 """Both warn: one of being late, the other of being old."""
 
@@ -93,7 +95,7 @@ workload.tell(status=status, longest=longest, logged=logged,
 """
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", slow_but(["before"], WHEN))
 @pytest.mark.parametrize("library", slow_but(["gevent"], PATCHES))
 def test_scenario_21_greenlets_that_are_busy(collector, spool, library, when):
     """
@@ -129,7 +131,7 @@ atexit.register(workload.log, client, "q", 5)
 """
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", slow_but(["before"], WHEN))
 @pytest.mark.parametrize("library", slow_but(["gevent"], PATCHES))
 def test_scenario_20_greenlets_at_exit(collector, library, when):
     """
@@ -216,7 +218,7 @@ workload.tell(seconds=time.monotonic() - begin)
 """
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", slow_but(["before"], WHEN))
 @pytest.mark.parametrize("library", slow_but(["gevent"], PATCHES))
 def test_scenario_21_threads_beside_greenlets(collector, library, when):
     """

@@ -22,6 +22,8 @@ CLASSES = {
     "gthread": ("--workers", "2", "--threads", "4"),
 }
 
+PRELOAD = [(), ("--preload",)]
+
 LATE = {"OPTIONS": '{"uploadIntervalInSec": 60}'}
 
 HOOKS = """
@@ -59,7 +61,7 @@ def serve(collector, tmp_path):
 
 
 @pytest.mark.parametrize("hooks", slow_but([True], [False, True]))
-@pytest.mark.parametrize("preload", [(), ("--preload",)])
+@pytest.mark.parametrize("preload", slow_but(PRELOAD[1:], PRELOAD))
 @pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_term_loses_nothing(
     collector, serve, worker_class, preload, hooks
@@ -91,7 +93,7 @@ def test_scenario_14_term_loses_nothing(
     assert delivered == (site.asked if hooks else 0)
 
 
-@pytest.mark.parametrize("preload", [(), ("--preload",)])
+@pytest.mark.parametrize("preload", slow_but(PRELOAD[1:], PRELOAD))
 @pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_hup_loses_nothing(
     collector, serve, worker_class, preload
@@ -111,7 +113,8 @@ def test_scenario_14_hup_loses_nothing(
     assert collector.took_once(("r", site.asked))
 
 
-@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", CLASSES)
 def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     """
     Workers that end after a few requests send what they logged.

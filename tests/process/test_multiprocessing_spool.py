@@ -12,10 +12,12 @@ from passing import pass_on
 from slowness import slow_but
 from test_multiprocessing import METHODS, PLACES, SOURCE
 
+HOWS = ["process", "pool", "executor"]
+
 pytestmark = pytest.mark.process
 
 
-@pytest.mark.parametrize("how", ["process", "pool", "executor"])
+@pytest.mark.parametrize("how", slow_but(["pool"], HOWS))
 @pytest.mark.parametrize("method", slow_but(["fork"], METHODS))
 def test_scenario_17_children_with_a_spool(
     collector, spool, tmp_path, method, how

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp.collector import Fault
 
@@ -84,7 +85,7 @@ def succeed(collector, spool, count):
     return told
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", slow_but(["a child that goes on"], ENDS))
 def test_the_successor_sends_what_a_dead_process_left(collector, spool, end):
     """
     Whatever ends it, and whatever children it leaves behind: all that was

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp import bindings
 from ringamp.collector import Fault
@@ -60,7 +61,7 @@ SOURCE = """
 
 
 @pytest.mark.parametrize("parent", ["logs", "is silent"])
-@pytest.mark.parametrize("kind", ["fork", "clone"])
+@pytest.mark.parametrize("kind", slow_but(["fork"], ["fork", "clone"]))
 def test_a_fork_by_c_code_is_noticed(collector, kind, parent):
     """
     Children and grandchildren that C code made log, shut down and end by

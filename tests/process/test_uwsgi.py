@@ -139,7 +139,8 @@ def test_scenario_15_a_stop_loses_nothing(
 
 
 @pytest.mark.parametrize(
-    "options", [name for name in OPTIONS if name != "default"]
+    "options",
+    slow_but(["threads"], [name for name in OPTIONS if name != "default"]),
 )
 def test_scenario_15_a_reload_loses_nothing(
     collector, serve, tmp_path, options
