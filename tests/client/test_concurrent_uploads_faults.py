@@ -100,7 +100,11 @@ def test_one_track_that_waits_does_not_stop_what_is_ready(
     that were taken with it arrive.
     """
     collector.faults.add(Fault(status=503))
-    client = make_client(concurrent_uploads=4, retry_timeouts=[4000])
+    client = make_client(
+        concurrent_uploads=4,
+        retry_timeouts=[4000],
+        upload_interval_in_sec=60,
+    )
     receipts = log_all(client, event, 40, users=40)
     client.flush()
 
@@ -110,7 +114,6 @@ def test_one_track_that_waits_does_not_stop_what_is_ready(
     until(lambda: quick() > 20)
 
     assert quick() < 40
-    assert client.stats().requests == 4
     assert {one.result(30).status for one in receipts} == {Status.SUCCESS}
     assert client.stats().retries == 1
 

@@ -255,7 +255,11 @@ def test_t13_what_is_stored_is_written_once(make_client, tmp_path):
     With a storage there, every event rewrote the whole stored queue. Here an
     event is written behind those that are stored, in the one file there is.
     """
-    client = make_client(upload_interval_in_sec=NEVER, spool_dir=tmp_path)
+    client = make_client(
+        upload_interval_in_sec=86_400,
+        spool_dir=tmp_path,
+        buffer_bytes=1 << 17,
+    )
 
     def stored():
         """

@@ -34,7 +34,7 @@ def test_scenario_24_laps_of_the_smallest_ring(start, tmp_path):
     done = subprocess.run(
         [program, *given],
         check=False,
-        timeout=100,
+        timeout=250,
         capture_output=True,
         text=True,
     )
