@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
             proxy.seen.append((coding, len(body)))
         if coding is not None and proxy.refusal is not None:
             if proxy.gate is not None:
-                proxy.gate.wait(5)
+                proxy.gate.wait(30)
             self.say(proxy.refusal, "text/html", HTML)
             return
         headers = {"Content-Type": "application/json"}
@@ -119,4 +119,4 @@ class Proxy:
         """
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(30)

@@ -6,6 +6,7 @@ Every test that docs/guarantees.md names exists, and every row names one.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
 
 
+@functools.cache
 def find_tests():
     """
     Name all test functions of this tree, and the files they are in.
@@ -27,7 +29,6 @@ def find_tests():
     return found
 
 
-THERE = find_tests()
 ROWS = [
     re.split(r" ?\| ?", line)[1:-1]
     for line in TEXT.splitlines()
@@ -46,7 +47,8 @@ def test_each_guarantee_names_a_test(row):
     assert len(row) == 4
     assert names
     assert re.sub(r"`test_\w+`", "", row[-1]).strip() == ""
-    assert {name: len(THERE.get(name, ())) for name in names} == dict.fromkeys(
+    there = find_tests()
+    assert {name: len(there.get(name, ())) for name in names} == dict.fromkeys(
         names, 1
     )
 
@@ -55,7 +57,7 @@ def test_tests_named_in_the_text_are_there():
     """
     Those that stand outside of the tables exist as well.
     """
-    assert set(re.findall(r"`(test_\w+)`", TEXT)) <= set(THERE)
+    assert set(re.findall(r"`(test_\w+)`", TEXT)) <= set(find_tests())
 
 
 def test_all_rows_are_read():

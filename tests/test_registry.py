@@ -172,5 +172,5 @@ def test_postfork_in_the_parent_changes_nothing(started):
 
     assert client._session is session
     assert client.stats().pending == 1
-    client.flush().result(5)
+    client.flush().result(30)
     assert len(transport.events) == 1

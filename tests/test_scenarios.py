@@ -7,6 +7,7 @@ test, as `scenario_14` or, for several, `scenario_2_to_5`.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -44,6 +45,7 @@ SCENARIOS = {
 """By number; those that are missing have become part of others."""
 
 
+@functools.cache
 def names_of_tests():
     """
     Name all test functions.

@@ -105,7 +105,7 @@ def rings_of(spool_dir, url):
     return project, spool_dir / project.hex() / "rings"
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=30):
     """
     Wait until *condition* holds.
     """
@@ -171,7 +171,7 @@ def test_what_a_killed_process_left_is_what_its_adopter_sends(
         for number in range(400):
             client.log_event(event(number))
             if number % 100 == 99:
-                assert client.flush().result(10).status == "success"
+                assert client.flush().result(30).status == "success"
         signal.setitimer(signal.ITIMER_REAL, 0.0005)
         while True:
             number += 1
@@ -181,7 +181,7 @@ def test_what_a_killed_process_left_is_what_its_adopter_sends(
         spool_dir,
         upload_interval_in_sec=60,
     ) as process:
-        assert process.wait(20) == -14
+        assert process.wait(30) == -14
         project, rings = rings_of(spool_dir, collector.url)
         (path,) = rings.glob("*.ring")
         repair = Repair(path.read_bytes(), project, LIBRARY)
@@ -302,7 +302,7 @@ def test_the_backlog_is_as_the_text_says(spool_dir):
         """
         for number in range(50):
             client.log_event(event(number))
-        client.flush().result(10)
+        client.flush().result(30)
         for number in range(50, 80):
             client.log_event(event(number))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -311,7 +311,7 @@ def test_the_backlog_is_as_the_text_says(spool_dir):
         spool_dir,
         retry_timeouts=[],
     ) as process:
-        assert process.wait(20) == -9
+        assert process.wait(30) == -9
         project, rings = rings_of(spool_dir, url)
         (path,) = rings.glob("*.ring")
         repair = Repair(path.read_bytes(), project)
@@ -345,7 +345,7 @@ def test_dead_letters_are_as_the_text_says(spool_dir):
         transport_class=ringamp.MemoryTransport([403]),
     )
     client.log_event({"event_type": "bad", "user_id": "datamonster"})
-    client.flush().result(10)
+    client.flush().result(30)
     client.shutdown()
     _, rings = rings_of(spool_dir, "https://api2.amplitude.com/2/httpapi")
     (path,) = (rings.parent / "dead-letters").iterdir()

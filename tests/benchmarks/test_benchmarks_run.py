@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from slowness import slow_but
 
 pytestmark = pytest.mark.process
 
@@ -76,6 +77,9 @@ QUESTIONS = {
 }
 
 
+PROMISES = ["memory", "workers", "outage"]
+
+
 def run(module, *options):
     """
     Run a benchmark to its end.
@@ -90,7 +94,7 @@ def run(module, *options):
     )
 
 
-@pytest.mark.parametrize("module", QUESTIONS)
+@pytest.mark.parametrize("module", slow_but(["calls"], QUESTIONS))
 def test_it_prints_and_saves_every_figure(module, tmp_path):
     """
     The JSON has each figure with its bar and verdict, the environment and
@@ -124,7 +128,7 @@ def test_it_prints_and_saves_every_figure(module, tmp_path):
     assert report["options"]["event"] == "typical"
 
 
-@pytest.mark.parametrize("module", ["memory", "workers", "outage"])
+@pytest.mark.parametrize("module", slow_but(["memory"], PROMISES))
 def test_it_counts_every_event(module, tmp_path):
     """
     What is no measurement but a promise: nothing is lost or miscounted, also

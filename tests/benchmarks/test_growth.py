@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from slowness import slow_but
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +76,7 @@ def run(*options):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("axis", slow_but(["fill"], AXES))
 def test_each_axis_runs_alone(axis, tmp_path):
     """
     The JSON and the tables have each of its curves at each place, and its
@@ -109,6 +110,7 @@ def test_each_axis_runs_alone(axis, tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_plots_are_drawn(tmp_path):
     """
     One of each kind, small, and the SVG says what it shows.

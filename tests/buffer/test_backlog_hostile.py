@@ -221,7 +221,7 @@ def test_what_may_not_be_read_is_set_aside(folder):
         [sys.executable, "-c", UNPRIVILEGED, folder.path, NAME],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

@@ -61,7 +61,7 @@ def test_of_racing_processes_exactly_one_wins(backlog, folder, tmp_path, seed):
 
     done = subprocess.run(
         [sys.executable, "-c", RACERS, folder.path, log, str(seed)],
-        timeout=60,
+        timeout=200,
         check=False,
     )
 
@@ -131,7 +131,7 @@ def test_a_sender_killed_while_it_shortens_leaves_a_whole_file(
 
     done = subprocess.run(
         [sys.executable, "-c", SHORTENER, folder.path, name, call],
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

@@ -269,7 +269,7 @@ def test_processes_write_at_once_and_lose_nothing(folder):
     """
     done = subprocess.run(
         [sys.executable, "-c", WRITERS, folder.path, "400000"],
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

@@ -35,7 +35,7 @@ def run(*arguments):
         [sys.executable, "-m", "ringamp", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=200,
         check=False,
     )
 
@@ -178,7 +178,7 @@ def test_a_missing_extra_is_named(module, extra):
         [sys.executable, "-c", WITHOUT.format(module=module)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=200,
         check=False,
     )
 

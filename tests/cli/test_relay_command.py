@@ -41,7 +41,7 @@ def run(*arguments, **more):
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=200,
         check=False,
         env=environment(**more),
     )
@@ -258,7 +258,7 @@ def test_a_terminal_shows_it_live(given, collector):
     ) as process:
         os.close(theirs)
         shown = b""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 100
         while b"3 events sent" not in shown:
             assert time.monotonic() < deadline, shown
             shown += os.read(ours, 4096)

@@ -5,6 +5,7 @@ A collector and clients that send to it.
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -34,6 +35,8 @@ def make_client(collector):
 
     def make(**options):
         options.setdefault("server_url", collector.url)
+        # A busy machine may take its time for a shutdown.
+        options.setdefault("shutdown_timeout_millis", 60_000)
         client = Client(f"test-{len(made)}")
         made.append(client)
         return client.init(KEY, **options)
@@ -79,7 +82,7 @@ def until():
     Wait until a condition holds, and fail where it never does.
     """
 
-    def wait(condition, seconds=10):
+    def wait(condition, seconds=30):
         end = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < end, "it did not come true in time"
@@ -87,6 +90,25 @@ def until():
         return value
 
     return wait
+
+
+@pytest.fixture
+def held():
+    """
+    A class: the real transport, whose requests wait until they are let go.
+    """
+
+    class Held(ringamp.HTTPTransport):
+        begun = threading.Semaphore(0)
+        let_go = threading.Event()
+
+        def send_payload(self, payload):
+            self.begun.release()
+            self.let_go.wait(60)
+            return super().send_payload(payload)
+
+    yield Held
+    Held.let_go.set()
 
 
 @pytest.fixture

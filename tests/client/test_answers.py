@@ -24,7 +24,7 @@ def log(client, event, count):
     Log so many events, flush, and give the statuses of their outcomes.
     """
     receipts = [client.log_event(event(number)) for number in range(count)]
-    client.flush().result(10)
+    client.flush().result(30)
     return [receipt.result(0).status for receipt in receipts]
 
 
@@ -181,7 +181,7 @@ def test_dropped_and_refused_events_are_told_as_well(
     for number in range(6):
         client.log_event(event(number))
     if ends != "shutdown":
-        client.flush().result(10)
+        client.flush().result(30)
     client.shutdown(0)
 
     assert sorted(number for number, _ in told) == list(range(6))

@@ -131,7 +131,7 @@ def test_an_event_larger_than_a_request_is_invalid(make_client, event):
     assert receipt.status is Status.INVALID
     assert "1000" in receipt.reason
     assert "at most 98" in receipt.reason
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 MENDED = {
@@ -212,7 +212,7 @@ def test_what_can_be_mended_is_sent(make_client, collector, name):
     mine = {"event_type": "t", **given}
     client = make_client()
 
-    response = client.log_event(mine).result(5)
+    response = client.log_event(mine).result(30)
 
     assert response.status is Status.SUCCESS
     (sent,) = collector.ledger.events()
@@ -231,8 +231,8 @@ def test_the_callers_fields_win(make_client, event, collector):
     client = make_client()
     own = {"insert_id": "mine-1", "time": 1_700_000_000_000, "library": "x/1"}
 
-    client.log_event(event(**own)).result(5)
-    client.log_event(event()).result(5)
+    client.log_event(event(**own)).result(30)
+    client.log_event(event()).result(30)
 
     first, second = collector.ledger.events()
     assert {key: first[key] for key in own} == own
@@ -249,7 +249,7 @@ def test_any_mapping_is_an_event(make_client, event, collector, kind):
     """
     client = make_client()
 
-    client.log_event(kind(event(4))).result(5)
+    client.log_event(kind(event(4))).result(30)
 
     assert collector.ledger.events()[0]["event_id"] == 4
 
@@ -258,7 +258,7 @@ def test_unknown_fields_pass_through(make_client, event, collector):
     """
     What the service may learn to take tomorrow can be sent today.
     """
-    make_client().log_event(event(brand_new=[1])).result(5)
+    make_client().log_event(event(brand_new=[1])).result(30)
 
     assert collector.ledger.events()[0]["brand_new"] == [1]
 
@@ -274,7 +274,7 @@ def test_the_shorthands_make_their_events(make_client, collector):
     client.set_group("company", "acme", user_id="somebody")
     client.revenue(ringamp.Revenue(price=5), user_id="somebody")
     bad = client.revenue("five", user_id="somebody")
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert [e["event_type"] for e in collector.ledger.events()] == [
         "$identify",
@@ -309,7 +309,7 @@ def test_opting_out_skips_and_back_in_logs(make_client, event, collector):
 
     assert client.log_event(event(1)).status is Status.SKIPPED
     client.opt_out = False
-    assert client.log_event(event(2)).result(5).status is Status.SUCCESS
+    assert client.log_event(event(2)).result(30).status is Status.SUCCESS
     client.opt_out = True
     assert client.log_event(event(3)).status is Status.SKIPPED
 

@@ -98,7 +98,7 @@ def send(make_client, event):
         client = make_client(**options)
         for number in range(30):
             client.log_event(event(number, user_id=f"user-{number}"))
-        client.flush().result(10)
+        client.flush().result(30)
         return client
 
     return run
@@ -174,7 +174,7 @@ def test_callbacks_of_futures_take_what_they_would_elsewhere(
 
     future = client.log_event(event()).future()
     future.add_done_callback(look)
-    client.flush().result(10)
+    client.flush().result(30)
 
     assert look.elsewhere == [blocked()]
 
@@ -202,11 +202,11 @@ def test_a_child_that_a_callback_starts_can_be_ended(send):
     def start(events, response):
         children.append(subprocess.Popen(SLEEPER))
 
-    send(on_delivery=start).shutdown(10)
+    send(on_delivery=start).shutdown(30)
 
     for child in children:
         child.terminate()
-    assert {child.wait(10) for child in children} == {-signal.SIGTERM}
+    assert {child.wait(30) for child in children} == {-signal.SIGTERM}
 
 
 def test_the_thread_blocks_again_after_user_code(

@@ -52,7 +52,7 @@ def test_retries_do_not_see_the_wall_clock(tmp_path, spool):
     )
     begin = time.monotonic()
     event = {"event_type": "first", "user_id": "datamonster"}
-    first = client.log_event(event).result(5)
+    first = client.log_event(event).result(30)
     stats = client.stats()
     while stats.delivered + stats.recovered_delivered < 1:
         assert time.monotonic() < begin + 8

@@ -24,7 +24,7 @@ def test_so_many_are_under_way_and_an_id_is_in_one_of_them(
     """
     As many as were asked for, each id in one at a time, and no more threads.
     """
-    together = threading.Barrier(uploads, timeout=10)
+    together = threading.Barrier(uploads, timeout=60)
 
     class Meets(Counting):
         def send_payload(self, payload):
@@ -40,7 +40,7 @@ def test_so_many_are_under_way_and_an_id_is_in_one_of_them(
     receipts = log_all(client, event, 1200, users=600)
     client.flush()
 
-    assert {one.result(10).status for one in receipts} == {Status.SUCCESS}
+    assert {one.result(30).status for one in receipts} == {Status.SUCCESS}
     assert transport.most <= uploads
     assert not any(transport.clashes)
     assert len(transport.threads) == uploads
@@ -54,7 +54,7 @@ def test_one_upload_stays_one(make_client, event):
     client = make_client(transport_class=transport)
 
     for one in log_all(client, event, 300, users=50):
-        one.result(10)
+        one.result(30)
 
     assert (transport.most, len(transport.threads)) == (1, 1)
 
@@ -91,7 +91,7 @@ def test_callbacks_come_from_one_thread(make_client, event, collector):
     )
 
     for one in log_all(client, event, 400, users=100):
-        one.result(10)
+        one.result(30)
 
     assert len(callers) == 1
     assert client.stats().callback_errors == 0
@@ -105,7 +105,7 @@ def test_a_shutdown_waits_for_all_of_them(make_client, event, collector):
     client = make_client(concurrent_uploads=8)
     receipts = log_all(client, event, 20_000, users=500)
 
-    client.shutdown(10)
+    client.shutdown(30)
 
     assert {one.response.status for one in receipts} == {Status.SUCCESS}
     assert len(collector.ledger.insert_ids()) == 20_000
@@ -117,16 +117,16 @@ def test_a_shutdown_ends_in_time(make_client, event, collector):
     What the deadline leaves no time for is dropped and counted, also what
     several requests have in hand.
     """
-    collector.faults.add(Fault(delay=8, taken=False), times=None)
+    collector.faults.add(Fault(delay=60, taken=False), times=None)
     client = make_client(concurrent_uploads=4)
     receipts = log_all(client, event, 9000, users=100)
     client.flush()
-    time.sleep(0.2)
+    assert collector.ledger.wait_for(requests=4)
     began = time.monotonic()
 
     client.shutdown(0.3)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     stats = client.stats()
     assert (stats.dropped, stats.pending) == (9000, 0)
     assert {one.response.status for one in receipts} == {Status.DROPPED}
@@ -139,13 +139,13 @@ def test_its_threads_end_with_the_client(make_client, event):
     before = _thread._count()
     client = make_client(transport_class=Counting(0.001), concurrent_uploads=8)
     for one in log_all(client, event, 300, users=100):
-        one.result(10)
+        one.result(30)
     during = _thread._count()
 
-    client.shutdown(5)
+    client.shutdown(30)
 
     assert during == before + 9
-    ending = time.monotonic() + 5
+    ending = time.monotonic() + 30
     while _thread._count() > before and time.monotonic() < ending:
         time.sleep(0.001)
     assert _thread._count() == before
@@ -194,5 +194,5 @@ def test_ids_may_be_anything(make_client, event):
             made["event_properties"] = {1: "keys that are no strings"}
         receipts.append(client.log_event(made))
 
-    assert {one.result(10).status for one in receipts} == {Status.SUCCESS}
+    assert {one.result(30).status for one in receipts} == {Status.SUCCESS}
     assert not any(together)

@@ -68,7 +68,7 @@ def test_faults_change_neither_order_nor_number(
     flush = client.flush()
 
     assert flush.result(60).status is Status.SUCCESS
-    assert {one.result(5).status for one in receipts} == {Status.SUCCESS}
+    assert {one.result(30).status for one in receipts} == {Status.SUCCESS}
     stats = client.stats()
     assert (stats.logged, stats.delivered) == (len(receipts),) * 2
     assert stats.buffer_used == stats.held == 0
@@ -86,34 +86,35 @@ def test_what_is_too_large_is_halved_on_its_track(
     client = make_client(concurrent_uploads=4, upload_interval_in_sec=60)
     receipts = log_all(client, event, 2000, users=200)
 
-    assert client.flush().result(10).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
     assert {one.response.status for one in receipts} == {Status.SUCCESS}
     assert len(collector.ledger.insert_ids()) == 2000
     assert out_of_order(collector) == []
 
 
 def test_one_track_that_waits_does_not_stop_what_is_ready(
-    make_client, event, collector
+    make_client, event, collector, until
 ):
     """
     While the batch of one track waits for its retry, those of the others
     that were taken with it arrive.
     """
     collector.faults.add(Fault(status=503))
-    client = make_client(concurrent_uploads=4, retry_timeouts=[600])
-    began = time.monotonic()
+    client = make_client(
+        concurrent_uploads=4,
+        retry_timeouts=[4000],
+        upload_interval_in_sec=60,
+    )
     receipts = log_all(client, event, 40, users=40)
     client.flush()
 
-    quick = 0
-    while time.monotonic() < began + 0.3:
-        quick = sum(one.response is not None for one in receipts)
-        if quick > 20:
-            break
-        time.sleep(0.005)
+    def quick():
+        return sum(one.response is not None for one in receipts)
 
-    assert 20 < quick < 40
-    assert {one.result(5).status for one in receipts} == {Status.SUCCESS}
+    until(lambda: quick() > 20)
+
+    assert quick() < 40
+    assert {one.result(30).status for one in receipts} == {Status.SUCCESS}
     assert client.stats().retries == 1
 
 
@@ -124,9 +125,9 @@ def test_rejected_events_are_told_one_by_one(make_client, event, collector):
     collector.faults.add(Fault(status=400, indexes=(0, 3)), times=3)
     client = make_client(concurrent_uploads=4, upload_interval_in_sec=60)
     receipts = log_all(client, event, 200, users=100)
-    worst = client.flush().result(10)
+    worst = client.flush().result(30)
 
-    ends = [one.result(10).status for one in receipts]
+    ends = [one.result(30).status for one in receipts]
 
     assert worst.status is Status.INVALID
     assert ends.count(Status.INVALID) == 6
@@ -160,7 +161,7 @@ def test_a_transport_that_raises_costs_its_batch_alone(make_client, event):
 
     receipts = log_all(client, event, 100, users=50)
 
-    assert {one.result(10).status for one in receipts} == {Status.SUCCESS}
+    assert {one.result(30).status for one in receipts} == {Status.SUCCESS}
     assert sorted(taken) == list(range(100))
 
 
@@ -183,7 +184,7 @@ def test_a_defect_of_ours_in_an_upload_loses_nothing(
 
     with caplog.at_level(logging.CRITICAL, "ringamp"):
         receipts = log_all(client, event, 200, users=50)
-        ends = {one.result(10).status for one in receipts}
+        ends = {one.result(30).status for one in receipts}
 
     assert ends == {Status.SUCCESS}
     assert "ZeroDivisionError" in caplog.text
@@ -208,9 +209,9 @@ def test_a_throttled_user_waits_alone(
     ]
 
     for one in others:
-        assert one.result(5).status is Status.SUCCESS
+        assert one.result(30).status is Status.SUCCESS
     assert client.stats().held > 0
-    assert client.flush().result(10).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
     numbers = [one["event_id"] for one in collector.ledger.events("user-001")]
     assert numbers == sorted(numbers[:40]) + sorted(numbers[40:])
 
@@ -226,7 +227,7 @@ def test_waiting_for_answers_costs_no_time(
     """
     tmp_path.chmod(0o700)
     collector.faults.add(Fault(status=503))
-    collector.faults.add(Fault(delay=1.9), times=None)
+    collector.faults.add(Fault(delay=4), times=None)
     more = {"spool_dir": str(tmp_path)} if has_spool else {}
     client = make_client(
         concurrent_uploads=4,
@@ -235,9 +236,9 @@ def test_waiting_for_answers_costs_no_time(
     )
     log_all(client, event, 400, users=200)
     client.flush()
-    time.sleep(0.5)
+    assert collector.ledger.wait_for(requests=4)
     log_all(client, event, 400, users=200)
-    time.sleep(0.7)
+    time.sleep(1)
     used = time.thread_time(), time.process_time()
     time.sleep(0.5)
     own, all_ = time.thread_time() - used[0], time.process_time() - used[1]
@@ -245,4 +246,4 @@ def test_waiting_for_answers_costs_no_time(
     assert client.stats().pending > 0
     assert all_ - own < 0.1
     collector.faults.clear()
-    assert client.flush().result(20).status is not None
+    assert client.flush().result(30).status is not None

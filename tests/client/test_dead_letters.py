@@ -80,7 +80,7 @@ def test_named_events_become_dead_letters(spooled, event, collector, files):
     )
     client = spooled(upload_interval_in_sec=60)
     receipts = [client.log_event(event(number)) for number in range(5)]
-    client.flush().result(10)
+    client.flush().result(30)
 
     found = files.letters()
 
@@ -105,7 +105,7 @@ def test_an_event_that_is_too_large_becomes_a_dead_letter(
     collector.faults.add(Fault(status=413))
     client = spooled()
 
-    response = client.log_event(event(7)).result(10)
+    response = client.log_event(event(7)).result(30)
 
     assert response.status is Status.PAYLOAD_TOO_LARGE
     (one,) = files.letters()
@@ -140,7 +140,7 @@ def test_a_refused_key_is_in_no_dead_letter(
         client = spooled(server_url=strict.url, upload_interval_in_sec=60)
         for number in range(3):
             client.log_event(event(number))
-        client.flush().result(10)
+        client.flush().result(30)
 
         found = files.letters()
         kept = files.everything()
@@ -161,7 +161,7 @@ def test_what_is_refused_out_of_the_backlog_becomes_a_dead_letter(
     client = spooled(upload_interval_in_sec=60, retry_timeouts=[])
     for number in range(4):
         client.log_event(event(number))
-    assert client.flush().result(10).status is Status.QUEUED
+    assert client.flush().result(30).status is Status.QUEUED
     collector.faults.add(
         Fault(indexes=(2,), family="events_with_missing_fields")
     )

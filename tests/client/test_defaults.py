@@ -51,7 +51,7 @@ def test_the_events_own_fields_win(
     mine = event(1, **given)
     before = dict(mine)
 
-    assert client.log_event(mine).result(5).status is Status.SUCCESS
+    assert client.log_event(mine).result(30).status is Status.SUCCESS
 
     (sent,) = collector.ledger.events()
     assert sent["plan"] == wanted
@@ -65,7 +65,7 @@ def test_no_event_inherits_from_another(make_client, event, collector):
     """
     client = make_client(plan=Plan(branch="main"))
     for own in ({"branch": "x", "version": "1"}, {"source": "s"}, {}):
-        client.log_event(event(plan=own)).result(5)
+        client.log_event(event(plan=own)).result(30)
 
     assert [e["plan"] for e in collector.ledger.events()] == [
         {"branch": "x", "version": "1"},
@@ -93,7 +93,7 @@ def test_event_objects_and_shorthands_have_them_too(make_client, collector):
     client.identify("somebody", None, ringamp.Identify().set("a", 1))
     client.group_identify("company", "acme", ringamp.Identify().set("a", 1))
     client.revenue(ringamp.Revenue(price=1), user_id="somebody")
-    client.flush().result(5)
+    client.flush().result(30)
 
     first, *others = [
         e["ingestion_metadata"] for e in collector.ledger.events()

@@ -20,7 +20,7 @@ def log(client, event, count=40):
     Log a batch's worth and flush it.
     """
     receipts = [client.log_event(event(number)) for number in range(count)]
-    client.flush().result(10)
+    client.flush().result(30)
     return [receipt.result(0) for receipt in receipts]
 
 
@@ -34,7 +34,7 @@ PASSING = {
     "reset before": (Fault(reset="before"), {}),
     "reset after": (Fault(reset="after"), {}),
     "half an answer": (Fault(half=True), {}),
-    "slow": (Fault(delay=2), {"request_timeout_millis": 150}),
+    "slow": (Fault(delay=2), {"request_timeout_millis": 500}),
     "refused": (Fault(refuse=0.2), {"retry_timeouts": [50] * 20}),
 }
 
@@ -136,7 +136,7 @@ def test_a_poisoned_batch_gives_up_its_bad_events_alone(event, first_only):
             )
             for n in range(40)
         ]
-        client.flush().result(10)
+        client.flush().result(30)
         client.shutdown()
 
         bad = [
@@ -187,7 +187,7 @@ def test_a_wrong_api_key_rejects_all_at_once(event):
         client = Client("keyless").init(
             "0123456789abcdef", server_url=collector.url
         )
-        response = client.log_event(event()).result(5)
+        response = client.log_event(event()).result(30)
         client.shutdown()
 
         assert response.status is Status.INVALID
@@ -256,7 +256,7 @@ def test_no_request_is_larger_than_the_service_takes(
     for number in range(30):
         client.log_event(event(number, event_properties={"x": "y" * 90_000}))
 
-    assert client.flush().result(20).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
 
     notes = collector.ledger.requests()
     assert max(note.taken for note in notes) == 2000
@@ -274,7 +274,7 @@ def test_batch_urls_take_more(make_client, event, collector):
     for number in range(30):
         client.log_event(event(number, event_properties={"x": "y" * 90_000}))
 
-    assert client.flush().result(20).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
     assert collector.ledger.summary().requests == 1
 
 
@@ -354,14 +354,15 @@ def test_offline_keeps_the_newest(make_client, event, collector):
             (e["event_id"], response.status) for e in events
         ),
     )
-    collector.faults.add(Fault(refuse=0.7))
+    collector.faults.add(Fault(refuse=60))
     first = client.log_event(event(-1))
     while client.stats().requests == 0:
         pass
     for number in range(300):
         client.log_event(event(number))
+    collector.refuse(0)
 
-    client.flush().result(20)
+    client.flush().result(60)
 
     taken = [e["event_id"] for e in collector.ledger.events()]
     assert taken[-1] == 299

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-`flush`, `shutdown`, `init` again.
+`flush` and `shutdown`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ def test_flush_hurries_and_waits_for_all_before_it(
     for number in range(3000):
         client.log_event(event(number))
 
-    response = client.flush().result(10)
+    response = client.flush().result(30)
 
     assert response.status is Status.SUCCESS
     assert collector.ledger.summary().accepted == 3000
     assert client.stats().pending == 0
 
 
-def test_flushes_may_overlap(make_client, event, collector):
+def test_flushes_may_overlap(make_client, event, collector, held):
     """
     T3: one asked for while another runs waits for its own events.
     """
-    collector.faults.add(Fault(delay=0.2))
-    client = make_client()
+    client = make_client(transport_class=held)
     client.log_event(event(1))
     first = client.flush()
+    assert held.begun.acquire(timeout=30)
     client.log_event(event(2))
     second = client.flush()
+    held.let_go.set()
 
-    assert first.result(5).status is Status.SUCCESS
-    assert second.result(5).status is Status.SUCCESS
+    assert first.result(30).status is Status.SUCCESS
+    assert second.result(30).status is Status.SUCCESS
     assert collector.ledger.summary().accepted == 2
 
 
@@ -58,7 +59,7 @@ def test_flush_tells_the_worst(make_client, event, collector):
     for number in range(3):
         client.log_event(event(number))
 
-    assert client.flush().result(5).status is Status.INVALID
+    assert client.flush().result(30).status is Status.INVALID
 
 
 def test_flush_without_events_is_skipped(make_client):
@@ -99,7 +100,7 @@ def test_shutdown_twice_and_by_several_threads(make_client, event, collector):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
         assert not thread.is_alive()
     client.shutdown()
 
@@ -120,7 +121,7 @@ def test_a_shutdown_in_a_callback_does_not_wait_for_itself(
         client.shutdown()
 
     client = make_client(on_delivery=stop)
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
     client.shutdown()
 
     assert told == [1]
@@ -139,8 +140,8 @@ def test_shutdown_keeps_its_deadline(make_client, event, collector):
 
     client.shutdown(0.3)
 
-    assert time.monotonic() - began < 3
-    assert {r.result(1).status for r in receipts} <= {
+    assert time.monotonic() - began < 8
+    assert {r.result(30).status for r in receipts} <= {
         Status.DROPPED,
         Status.SYSTEM_ERROR,
     }
@@ -163,22 +164,6 @@ def test_shutdown_drops_what_waits_for_a_retry(make_client, event):
 
     assert receipt.result(0).status is Status.DROPPED
     assert "deadline" in receipt.result(0).error
-
-
-def test_init_again_drains_and_replaces(make_client, event, collector):
-    """
-    What the old options logged is sent; the new ones begin with no counts.
-    """
-    client = make_client(upload_interval_in_sec=60)
-    old = client.log_event(event(1))
-
-    client.init("another-key", server_url=collector.url, min_id_length=3)
-    client.log_event(event(2, user_id="abc")).result(5)
-
-    assert old.result(0).status is Status.SUCCESS
-    assert client.options.min_id_length == 3
-    assert client.stats().logged == 1
-    assert collector.ledger.summary().accepted == 2
 
 
 def test_threads_that_log_while_init_runs_lose_nothing(
@@ -208,7 +193,7 @@ def test_threads_that_log_while_init_runs_lose_nothing(
     stop.set()
     for thread in threads:
         thread.join()
-    client.shutdown(20)
+    client.shutdown(30)
 
     queued = [r for r in receipts if r.status is Status.QUEUED]
     assert {r.result(0).status for r in queued} == {Status.SUCCESS}
@@ -216,22 +201,24 @@ def test_threads_that_log_while_init_runs_lose_nothing(
     assert len(queued) == len(receipts)
 
 
-def test_a_flush_does_not_wait_for_later_events(make_client, event, collector):
+def test_a_flush_does_not_wait_for_later_events(make_client, event, held):
     """
     It is done when those before it are final, although later ones are not.
     """
-    client = make_client(upload_interval_in_sec=60)
+    held.let_go.set()
+    client = make_client(transport_class=held, upload_interval_in_sec=60)
     client.log_event(event(1))
     flush = client.flush()
-    flush.result(5)
-    collector.faults.add(Fault(delay=0.5))
+    flush.result(30)
+    held.let_go.clear()
     later = client.log_event(event(2))
     second = client.flush()
 
     assert flush.done()
     assert not second.done()
     assert later.response is None
-    assert second.result(5).status is Status.SUCCESS
+    held.let_go.set()
+    assert second.result(30).status is Status.SUCCESS
 
 
 def test_a_flush_is_done_only_with_the_last_before_it(
@@ -242,16 +229,24 @@ def test_a_flush_is_done_only_with_the_last_before_it(
     """
     monkeypatch.setattr("ringamp.retry.ordered.HOLD", 0.3)
     collector.faults.add(Fault(users=("throttled",)))
-    client = make_client(upload_interval_in_sec=60)
+    asked, seen = threading.Event(), []
+
+    def note(events, response):
+        # In the thread that would send what is held.
+        asked.wait(30)
+        ids = [one["event_id"] for one in events]
+        seen.append((ids, held.response is None, flush.done()))
+
+    client = make_client(upload_interval_in_sec=60, on_delivery=note)
     held = client.log_event(event(0, user_id="throttled"))
     free = client.log_event(event(1))
     flush = client.flush()
+    asked.set()
 
-    assert free.result(5).status is Status.SUCCESS
-    assert held.response is None
-    assert not flush.done()
-    assert flush.result(5).status is Status.SUCCESS
+    assert free.result(30).status is Status.SUCCESS
+    assert flush.result(30).status is Status.SUCCESS
     assert held.result(0).status is Status.SUCCESS
+    assert seen[0] == ([1], True, False)
 
 
 def test_many_flushes_by_many_threads(make_client, event, collector):
@@ -264,7 +259,7 @@ def test_many_flushes_by_many_threads(make_client, event, collector):
     def log():
         for number in range(30):
             receipt = client.log_event(event(number))
-            client.flush().result(10)
+            client.flush().result(30)
             missing.extend([] if receipt.response else [number])
 
     threads = [threading.Thread(target=log) for _ in range(6)]
@@ -278,18 +273,19 @@ def test_many_flushes_by_many_threads(make_client, event, collector):
     assert collector.ledger.summary().accepted == 180
 
 
-def test_a_cancelled_flush_harms_no_other(make_client, event):
+def test_a_cancelled_flush_harms_no_other(make_client, event, held):
     """
     Who gives up waiting cancels nothing else.
     """
-    client = make_client(upload_interval_in_sec=60)
+    client = make_client(transport_class=held, upload_interval_in_sec=60)
     receipt = client.log_event(event())
     first, second = client.flush(), client.flush()
-    first.cancel()
+    assert first.cancel()
+    held.let_go.set()
 
-    assert second.result(5).status is Status.SUCCESS
-    assert receipt.result(5).status is Status.SUCCESS
-    assert first.cancelled() or first.result(0).status is Status.SUCCESS
+    assert second.result(30).status is Status.SUCCESS
+    assert receipt.result(30).status is Status.SUCCESS
+    assert first.cancelled()
 
 
 def test_a_flush_of_settled_events_is_done_at_once(make_client, event):
@@ -297,7 +293,7 @@ def test_a_flush_of_settled_events_is_done_at_once(make_client, event):
     There is nothing left to do: skipped.
     """
     client = make_client()
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
 
     assert client.flush().result(0).status is Status.SKIPPED
 
@@ -318,13 +314,15 @@ def test_a_flush_that_waits_learns_of_the_shutdown(make_client, event):
     What is dropped at the deadline ends it; nobody waits for ever.
     """
     client = make_client(
-        server_url="http://127.0.0.1:9/", retry_timeouts=[60_000]
+        server_url="http://127.0.0.1:9/",
+        retry_timeouts=[60_000],
+        upload_interval_in_sec=60,
     )
     client.log_event(event())
     flush = client.flush()
     client.shutdown(0.1)
 
-    assert flush.result(1).status in (Status.DROPPED, Status.SYSTEM_ERROR)
+    assert flush.result(30).status in (Status.DROPPED, Status.SYSTEM_ERROR)
 
 
 def test_shutdown_waits_for_retries(make_client, event, collector):
@@ -343,40 +341,25 @@ def test_shutdown_waits_for_retries(make_client, event, collector):
 
 
 def test_a_second_shutdown_waits_for_the_first(
-    make_client, event, collector, until
+    make_client, event, held, until
 ):
     """
     Whoever calls it may rely on what was logged having its outcome after.
     """
-    collector.faults.add(Fault(delay=0.3))
-    client = make_client()
+    client = make_client(transport_class=held, shutdown_timeout_millis=30_000)
     client.log_event(event())
     first = threading.Thread(target=client.shutdown)
     first.start()
     until(lambda: client.log_event(event(1)).status is Status.DROPPED)
+    letting_go = threading.Timer(0.1, held.let_go.set)
+    letting_go.start()
 
     client.shutdown()
 
+    assert held.let_go.is_set()
     assert client.stats().pending == 0
-    first.join(5)
-
-
-def test_init_in_a_callback_replaces_the_client(make_client, event, collector):
-    """
-    *on_delivery* runs on the thread that `init` would wait for.
-    """
-    told = []
-
-    def renew(events, response):
-        told.append(len(events))
-        client.init("another-key", server_url=collector.url)
-
-    client = make_client(on_delivery=renew)
-    client.log_event(event(1)).result(5)
-    client.log_event(event(2)).result(5)
-
-    assert told[0] == 1
-    assert collector.ledger.summary().accepted == 2
+    letting_go.join()
+    first.join(30)
 
 
 @pytest.mark.parametrize("timeout", [float("inf"), 1e12])

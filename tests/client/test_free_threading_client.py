@@ -82,7 +82,7 @@ def test_a_shutdown_loses_nothing_that_was_accepted(
     crowd = start(lambda seed=seed: log(seed) for seed in range(LOGGERS))
     for _ in crowd:
         assert enough.acquire(timeout=30)
-    client.shutdown(20)
+    client.shutdown(30)
     join(crowd)
 
     ends = {
@@ -119,7 +119,7 @@ def test_the_end_of_a_chain_is_reached_by_one_of_two(
     client.add_event_middleware(twice)
     for number in range(count):
         assert client.log_event(event(number)).status is Status.QUEUED
-    client.flush().result(10)
+    client.flush().result(30)
 
     assert numbers(collector) == dict.fromkeys(range(count), 1)
     assert client.stats().logged == count

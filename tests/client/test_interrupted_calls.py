@@ -28,7 +28,7 @@ def test_a_signal_handler_may_use_the_client_in_the_middle_of_a_call(
     def handle(*args):
         calls.append(len(receipts))
         if call == "shutdown":
-            client.shutdown(10)
+            client.shutdown(30)
         elif call == "flush":
             client.flush()
         elif call == "log":
@@ -47,7 +47,7 @@ def test_a_signal_handler_may_use_the_client_in_the_middle_of_a_call(
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    client.shutdown(10)
+    client.shutdown(30)
 
     assert calls
     queued = [r for r in receipts if r.status is Status.QUEUED]
@@ -76,9 +76,9 @@ def test_an_exit_in_a_signal_handler_ends_a_shutdown(
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         with pytest.raises(SystemExit):
-            client.shutdown(20)
+            client.shutdown(30)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9

@@ -20,7 +20,7 @@ def arrived(collector, client):
     """
     Flush, and read what the collector took.
     """
-    client.flush().result(5)
+    client.flush().result(30)
     return collector.ledger.events()
 
 
@@ -43,7 +43,7 @@ def test_the_chain_runs_in_order_with_extra(
 
     receipt = client.log_event(event(), "more")
 
-    assert receipt.result(5).status is Status.SUCCESS
+    assert receipt.result(30).status is Status.SUCCESS
     steps = arrived(collector, client)[0]["event_properties"]["steps"]
     assert steps == [[number, "more"] for number in range(length)]
 
@@ -167,7 +167,7 @@ def test_a_middleware_that_raises_harms_its_event_alone(
 
     assert bad.status is Status.INVALID
     assert "LookupError('of mine')" in bad.reason
-    assert good.result(5).status is Status.SUCCESS
+    assert good.result(30).status is Status.SUCCESS
     stats = client.stats()
     assert (stats.middleware_errors, stats.invalid) == (1, 1)
 
@@ -305,7 +305,7 @@ def test_next_may_be_called_by_another_thread(make_client, event, collector):
     client.log_event(event(0))
     waited = client.log_event(event(1))
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
 
     assert waited.status is Status.QUEUED
     numbers = {e["event_id"] for e in arrived(collector, client)}

@@ -16,7 +16,7 @@ def sent(collector, client):
     """
     Flush, and read the numbers of the events that the collector took.
     """
-    client.flush().result(5)
+    client.flush().result(30)
     return [event["event_id"] for event in collector.ledger.events()]
 
 
@@ -117,7 +117,7 @@ def test_the_end_of_the_program_is_not_held_up(make_client, event, error):
 
     with pytest.raises(error):
         client.log_event(event(), "stop")
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 class Unshown(Exception):  # noqa: N818 - what it is called does not matter.

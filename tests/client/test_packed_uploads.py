@@ -57,10 +57,10 @@ def test_events_arrive_packed_and_are_told(make_client, event, collector):
     """
     client = make_client(**GZIP)
     receipts = log_all(client, event, 5000)
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats, summary = client.stats(), collector.ledger.summary()
-    said = [receipt.result(5).body for receipt in receipts[::2000]]
+    said = [receipt.result(30).body for receipt in receipts[::2000]]
     plain = sum(body["payload_size_bytes"] for body in said)
     assert numbers(collector) == list(range(5000))
     assert stats.delivered == 5000
@@ -77,7 +77,7 @@ def test_limits_are_those_of_the_json(make_client, event, collector):
     client = make_client(**GZIP)
     log_all(client, event, 4100)
     log_all(client, event, 30, event_properties={"x": "y" * 100_000})
-    client.flush().result(10)
+    client.flush().result(30)
 
     assert client.stats().delivered == 4130
     assert collector.ledger.summary().statuses == {
@@ -95,7 +95,7 @@ def test_nothing_is_saved_where_nothing_is_packed(
     asked = GZIP if count == 1 else {**GZIP, "compression": None}
     client = make_client(**asked)
     log_all(client, event, count)
-    client.flush().result(5)
+    client.flush().result(30)
 
     stats = client.stats()
     assert stats.bytes_saved == 0
@@ -115,7 +115,7 @@ def test_a_proxy_that_refuses_gzip_costs_one_request(
         server_url=proxy.url, retry_timeouts=[], log_level="WARN", **GZIP
     )
     log_all(client, event, 4500)
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats = client.stats()
     assert (stats.delivered, stats.retries, stats.requests) == (4500, 0, 3)
@@ -138,7 +138,7 @@ def test_bad_events_behind_such_a_proxy_are_rejected_alone(
     proxy = make_proxy()
     client = make_client(server_url=proxy.url, retry_timeouts=[], **GZIP)
     log_all(client, event, 100)
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats = client.stats()
     assert (stats.delivered, stats.rejected) == (99, 1)
@@ -156,7 +156,7 @@ def test_bad_events_do_not_turn_gzip_off(
     proxy = make_proxy(refusal=None)
     client = make_client(server_url=proxy.url, log_level="WARN", **GZIP)
     log_all(client, event, 100)
-    client.flush().result(10)
+    client.flush().result(30)
 
     assert client.stats().rejected == 1
     assert proxy.codings == ["gzip", "gzip"]
@@ -176,7 +176,7 @@ def test_a_400_that_names_nothing_is_halved_as_ever(
     for number in range(200):
         client.log_event(bad if number == 50 else event(number))
     collector.faults.add(Fault(status=400, body="<html>"), times=2)
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats = client.stats()
     assert (stats.delivered, stats.rejected) == (199, 1)
@@ -195,7 +195,7 @@ def test_throttled_events_travel_packed(
     client = make_client(**GZIP)
     log_all(client, event, 100, user_id="throttled")
     log_all(client, event, 100)
-    client.flush().result(10)
+    client.flush().result(30)
 
     summary = collector.ledger.summary()
     held = collector.ledger.events(user_id="throttled")
@@ -221,7 +221,7 @@ def test_retries_are_packed_as_well(make_client, event, collector, fault):
     collector.faults.add(fault, times=2)
     client = make_client(**GZIP, retry_timeouts=[1, 1, 1])
     log_all(client, event, 300)
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats, summary = client.stats(), collector.ledger.summary()
     assert stats.delivered == summary.accepted == 300
@@ -242,7 +242,7 @@ def test_the_backlog_travels_packed(make_client, event, collector, tmp_path):
         **GZIP, retry_timeouts=[1], spool_dir=tmp_path / "spool"
     )
     log_all(client, event, 300)
-    client.flush().result(10)
+    client.flush().result(30)
     assert collector.ledger.wait_for(events=300)
 
     sent = collector.ledger.requests()[-1]
@@ -256,7 +256,7 @@ def test_custom_transports_see_the_plain_body(make_client, event, recorder):
     """
     client = make_client(transport_class=recorder, **GZIP)
     log_all(client, event, 200)
-    client.flush().result(5)
+    client.flush().result(30)
 
     stats = client.stats()
     assert b'"event_type":"Checkout"' in recorder.bodies[0]
@@ -274,11 +274,11 @@ def test_an_object_given_as_transport_counts_plain_bodies(
     transport = ringamp.HTTPTransport(options)
     client = make_client(transport_class=transport, **GZIP)
     (receipt, *_) = log_all(client, event, 200)
-    client.flush().result(5)
+    client.flush().result(30)
 
     stats = client.stats()
     assert stats.bytes_saved == 0
-    assert stats.bytes_sent == receipt.result(5).body["payload_size_bytes"]
+    assert stats.bytes_sent == receipt.result(30).body["payload_size_bytes"]
     assert transport.traffic.read()[0] == collector.ledger.summary().bytes
 
 
@@ -297,9 +297,9 @@ def test_a_retry_class_of_the_users_sends_packed(
 
     client = make_client(retry_class=Twice, **GZIP)
     receipts = log_all(client, event, 200)
-    client.flush().result(5)
+    client.flush().result(30)
 
-    assert receipts[0].result(5).status is Status.SUCCESS
+    assert receipts[0].result(30).status is Status.SUCCESS
     summary = collector.ledger.summary()
     assert summary.requests == 2
     assert client.stats().bytes_sent == summary.bytes
@@ -320,7 +320,7 @@ def test_two_clients_learn_each_for_itself(
     for client in (behind, direct):
         for _ in range(2):
             log_all(client, event, 100)
-            client.flush().result(5)
+            client.flush().result(30)
 
     assert proxy.codings == ["gzip", None, None]
     assert direct.stats().bytes_saved > 0
@@ -345,7 +345,7 @@ def test_uploads_that_are_refused_at_once_warn_once(
     )
     for number in range(16_000):
         client.log_event(event(number, user_id=f"user-{number % 50}"))
-    client.flush().result(20)
+    client.flush().result(30)
 
     stats, ledger = client.stats(), proxy.collector.ledger
     assert (stats.delivered, stats.retries) == (16_000, 0)

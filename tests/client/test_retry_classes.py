@@ -43,7 +43,7 @@ def test_a_batch_is_tried_once_more_than_it_has_retries(
     asked, options = asks(retry_timeouts=[2] * retries)
     client = make_client(**options)
 
-    response = client.log_event(event()).result(5)
+    response = client.log_event(event()).result(30)
 
     assert response.status_code == 503
     assert collector.ledger.summary().requests == 1 + retries
@@ -63,7 +63,7 @@ def test_the_retries_of_a_policy_count_and_not_those_of_the_options(
     asked, options = asks(retry_class=policy)
     client = make_client(**options)
 
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
 
     assert [flag for _, _, flag in asked] == [False, True]
 
@@ -82,7 +82,7 @@ def test_there_is_no_last_retry_while_offline(
     until(lambda: len(asked) >= 5)
     collector.faults.clear()
 
-    assert receipt.result(5).status is Status.SUCCESS
+    assert receipt.result(30).status is Status.SUCCESS
     assert not any(flag for _, _, flag in asked)
     assert [number for _, number, _ in asked] == list(range(1, len(asked) + 1))
 
@@ -97,7 +97,7 @@ def test_only_false_itself_ends_the_retries(
     collector.faults.add(DOWN, times=2)
     client = make_client(retry_timeouts=[2, 2], on_retry=lambda *args: answer)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_a_batch_that_is_given_up_makes_room_for_the_next(
@@ -110,8 +110,8 @@ def test_a_batch_that_is_given_up_makes_room_for_the_next(
     collector.faults.add(DOWN)
     client = make_client(retry_timeouts=[2, 2], on_retry=lambda *args: False)
 
-    given_up = client.log_event(event(1)).result(5)
-    next_one = client.log_event(event(2)).result(5)
+    given_up = client.log_event(event(1)).result(30)
+    next_one = client.log_event(event(2)).result(30)
 
     assert (given_up.status, given_up.status_code) == (Status.FAILED, 503)
     assert next_one.status is Status.SUCCESS
@@ -134,7 +134,7 @@ def test_an_on_retry_that_raises_is_counted_and_the_retry_goes_on(
     )
 
     with caplog.at_level(logging.ERROR, "ringamp"):
-        response = client.log_event(event()).result(5)
+        response = client.log_event(event()).result(30)
 
     assert response.status is Status.SUCCESS
     assert client.stats().callback_errors == 3
@@ -152,7 +152,7 @@ def test_what_costs_no_retry_asks_nobody(make_client, event, collector):
     client = make_client(**options)
     for number in range(10):
         client.log_event(event(number))
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert asked == []
     assert client.stats().delivered == 9
@@ -169,8 +169,8 @@ def test_a_retry_comes_no_sooner_than_the_service_asks(
     client = make_client(retry_timeouts=[1])
     began = time.monotonic()
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
-    assert 1 <= time.monotonic() - began < 3
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
+    assert 1 <= time.monotonic() - began < 20
 
 
 def test_new_events_wait_behind_a_retry(make_client, event, collector, until):
@@ -184,7 +184,7 @@ def test_new_events_wait_behind_a_retry(make_client, event, collector, until):
     until(lambda: client.stats().requests)
     for number in range(1, 300):
         client.log_event(event(number))
-    client.flush().result(5)
+    client.flush().result(30)
 
     numbers = [e["event_id"] for e in collector.ledger.events()]
     assert numbers == list(range(300))
@@ -215,7 +215,7 @@ def test_offline_the_newest_are_kept_and_go_in_order(
     until(lambda: client.stats().requests == 1)
     receipts = [client.log_event(event(n)) for n in range(1, 501)]
 
-    client.flush().result(5)
+    client.flush().result(30)
 
     taken = [e["event_id"] for e in transport.events][-100:]
     assert taken == list(range(401, 501))
@@ -238,7 +238,7 @@ def test_no_retry_gives_every_event_one_try(
         retry_class=ringamp.NoRetry, upload_interval_in_sec=60
     )
     receipts = [client.log_event(event(n)) for n in range(5)]
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert {r.result(0).status_code for r in receipts} == {status}
     stats = client.stats()
@@ -259,7 +259,7 @@ def test_a_retry_class_that_answers_nonsense_drops_the_batch(
 
     client = make_client(retry_class=Nonsense)
 
-    response = client.log_event(event()).result(5)
+    response = client.log_event(event()).result(30)
 
     assert response.status is Status.SYSTEM_ERROR
     assert f"Nonsense returned {type(answer).__name__}" in response.error
@@ -279,7 +279,7 @@ def test_a_retry_class_may_keep_the_events(make_client, event):
 
     client = make_client(retry_class=Keeps)
     for number in range(5):
-        client.log_event(event(number)).result(5)
+        client.log_event(event(number)).result(30)
 
     assert [events[0]["event_id"] for events in kept] == [0, 1, 2, 3, 4]
     assert all(events[0]["insert_id"] for events in kept)
@@ -298,10 +298,10 @@ def test_a_policy_of_ones_own_that_raises_costs_its_batch(
             raise LookupError("of mine")
 
     client = make_client(retry_class=Broken)
-    first = client.log_event(event(1)).result(5)
+    first = client.log_event(event(1)).result(30)
     waiting = make_client(retry_class=Broken, upload_interval_in_sec=60)
     second = waiting.log_event(event(2))
-    waiting.shutdown(5)
+    waiting.shutdown(30)
 
     for response in (first, second.result(0)):
         assert response.status is Status.SYSTEM_ERROR
@@ -337,7 +337,7 @@ def test_a_policy_that_forgets_an_event_drops_the_batch(
         upload_interval_in_sec=60,
     )
     receipts = [client.log_event(event(n)) for n in range(3)]
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert {r.result(0).status for r in receipts} == {Status.SYSTEM_ERROR}
     assert "Forgets raised " in receipts[0].result(0).error
@@ -356,4 +356,4 @@ def test_a_plain_class_is_made_without_arguments(make_client, event):
 
     client = make_client(retry_class=Plain)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS

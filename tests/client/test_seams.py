@@ -37,7 +37,7 @@ def test_a_transport_gets_bytes_and_lazy_events(make_client, event):
     for round_number in range(3):
         for number in range(5):
             client.log_event(event(10 * round_number + number))
-        client.flush().result(5)
+        client.flush().result(30)
 
     assert [type(p.body) for p in recorder.payloads] == [bytes] * 3
     numbers = [e["event_id"] for p in recorder.payloads for e in p.events]
@@ -66,7 +66,7 @@ def test_a_transport_class_is_instantiated(make_client, event, kind):
     client = make_client(
         transport_class=Bare if kind == "no arguments" else Knowing
     )
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
 
     assert made == [None if kind == "no arguments" else client.options]
 
@@ -78,7 +78,7 @@ def test_a_transport_that_raises_is_retried(make_client, event):
     transport = MemoryTransport([LookupError("of mine"), OSError("no")])
     client = make_client(transport_class=transport, retry_timeouts=[5, 5])
 
-    response = client.log_event(event()).result(5)
+    response = client.log_event(event()).result(30)
 
     assert response.status is Status.SUCCESS
     assert client.stats().retries == 2
@@ -95,7 +95,7 @@ def test_a_transport_that_returns_junk_is_told_so(make_client, event):
 
     client = make_client(transport_class=Junk(), retry_timeouts=[])
 
-    response = client.log_event(event()).result(5)
+    response = client.log_event(event()).result(30)
 
     assert response.status is Status.SYSTEM_ERROR
     assert "returned int, not a Response" in response.error
@@ -151,7 +151,7 @@ def test_the_answer_of_a_retry_object_is_final(make_client, event, name, kind):
     for number in range(5):
         client.log_event(event(number))
 
-    client.flush().result(5)
+    client.flush().result(30)
 
     (events,) = retry.batches
     assert [e["event_id"] for e in events] == [0, 1, 2, 3, 4]
@@ -177,7 +177,7 @@ def test_a_retry_class_sends_by_the_instances_transport(
     client = make_client(retry_class=Twice, upload_interval_in_sec=60)
     for number in range(5):
         client.log_event(event(number))
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert [note.taken for note in collector.ledger.requests()] == [2, 3]
     assert client.stats().delivered == 5
@@ -191,7 +191,7 @@ def test_no_retry_asks_once(make_client, event, collector):
     collector.faults.add(Fault(status=500))
     client = make_client(retry_class=ringamp.NoRetry)
 
-    response = client.log_event(event()).result(5)
+    response = client.log_event(event()).result(30)
 
     assert response.status is Status.FAILED
     assert client.stats().dropped == 1
@@ -206,7 +206,7 @@ def test_a_policy_instance_is_taken_as_it_is(make_client, event, collector):
     options = ringamp.Options.build(retry_timeouts=[1])
     client = make_client(retry_class=ringamp.OrderedRetry(options))
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_a_transport_whose_close_raises_ends_no_shutdown(make_client, event):

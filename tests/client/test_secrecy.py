@@ -68,7 +68,7 @@ def test_no_repr_has_it(make_client, event, collector):
     Walk through everything that can be reached from a client.
     """
     client = Client("walked").init(KEY, server_url=collector.url)
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
     payloads = []
 
     class Keeps:
@@ -77,7 +77,7 @@ def test_no_repr_has_it(make_client, event, collector):
             return Response(Status.SUCCESS, 200)
 
     other = Client("other").init(KEY, transport_class=Keeps())
-    other.log_event(event()).result(5)
+    other.log_event(event()).result(30)
     todo, seen = [client, other, payloads], {}
     while todo:
         thing = todo.pop()
@@ -160,7 +160,7 @@ def test_no_traceback_has_it(event, collector):
             retry_class=retry,
             retry_timeouts=[],
         )
-        response = client.log_event(event()).result(5)
+        response = client.log_event(event()).result(30)
         client.shutdown()
         assert "LookupError" in response.error
         assert KEY not in repr(response)
@@ -187,7 +187,7 @@ def test_it_travels_in_the_body_alone(event, collector):
     client = Client("looks").init(
         KEY, server_url=collector.url, transport_class=Looks
     )
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
     client.shutdown()
 
     ((url, headers, body),) = seen
@@ -211,7 +211,7 @@ def test_a_flush_and_a_callback_do_not_have_it(event, collector):
         ),
     )
     client.log_event(event())
-    response = client.flush().result(5)
+    response = client.flush().result(30)
     client.shutdown()
 
     assert response.error.startswith("Invalid API key")
@@ -241,7 +241,7 @@ def test_an_exception_that_quotes_the_body_does_not_tell_it(
     )
     with caplog.at_level(logging.DEBUG):
         fields = event(event_properties={"x": "\N{SNOWMAN}" * 10_000})
-        response = client.log_event(fields).result(5)
+        response = client.log_event(fields).result(30)
         client.shutdown()
 
     assert "UnicodeDecodeError" in response.error

@@ -95,7 +95,7 @@ def test_under_all_troubles_at_once_everybody_tells_the_same(
             client.flush()
             stop.wait(0.005)
     client.flush().result(30)
-    client.shutdown(5)  # The callback comes after the receipts.
+    client.shutdown(30)  # The callback comes after the receipts.
     stop.set()
     watcher.join()
 
@@ -144,7 +144,7 @@ def test_every_call_is_in_one_counter(make_client, event, threads):
         worker.start()
     for worker in workers:
         worker.join()
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats = client.stats()
     assert stats.logged == stats.delivered == 500 * threads
@@ -162,7 +162,7 @@ def test_requests_and_bytes_are_those_that_were_sent(
     client = make_client(upload_interval_in_sec=60, retry_timeouts=[1, 1])
     for number in range(20):
         client.log_event(event(number))
-    client.flush().result(5)
+    client.flush().result(30)
 
     stats, summary = client.stats(), collector.ledger.summary()
     assert (stats.requests, stats.bytes_sent) == (
@@ -181,7 +181,7 @@ def test_the_buffer_is_empty_once_all_is_settled(make_client, event):
     for number in range(100):
         client.log_event(event(number))
     before = client.stats()
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert before.pending == 100
     assert 100 * 50 < before.buffer_used < before.buffer_capacity
@@ -196,7 +196,7 @@ def test_stats_are_values(make_client, event):
     """
     client = make_client()
     before = client.stats()
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
 
     assert before.logged == 0
     assert client.stats() != before
@@ -216,7 +216,7 @@ def test_ids_removed_are_counted_by_id(make_client, collector):
             {"event_type": "t", "user_id": "abc", "device_id": "device-1"}
         )
     client.log_event({"event_type": "t", "user_id": "abc"})
-    client.flush().result(5)
+    client.flush().result(30)
 
     stats = client.stats()
     assert (stats.ids_removed, stats.logged, stats.invalid) == (3, 3, 1)

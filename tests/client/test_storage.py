@@ -146,7 +146,7 @@ def test_two_clients_share_a_spool(make_client, event, spool_dir, collector):
     )
 
     for client in clients:
-        assert client.log_event(event()).result(5).status is Status.SUCCESS
+        assert client.log_event(event()).result(30).status is Status.SUCCESS
 
     assert len(rings(spool_dir)) == 2
     assert len(list(spool_dir.iterdir())) == 2
@@ -163,7 +163,7 @@ def test_a_spool_keeps_to_the_upload_interval(
     time.sleep(0.3)
 
     assert collector.ledger.summary().requests == 0
-    client.flush().result(5)
+    client.flush().result(30)
     assert collector.ledger.summary().accepted == 1
 
 
@@ -181,7 +181,7 @@ def test_what_is_out_of_time_at_shutdown_is_left(
 
     client.shutdown(0.3)
 
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 8
     assert {receipt.status for receipt in receipts} == {Status.QUEUED}
     stats = client.stats()
     assert (stats.pending, stats.spooled, stats.dropped) == (10, 10, 0)
@@ -199,7 +199,7 @@ def test_retries_used_up_go_to_the_backlog(
 
     receipt = client.log_event(event())
 
-    answer = receipt.result(5)
+    answer = receipt.result(30)
     assert answer.status is Status.QUEUED
     assert "kept in the spool's backlog" in answer.error
     until(lambda: collector.ledger.summary().accepted == 1)
@@ -218,7 +218,7 @@ def test_refused_events_are_dead_letters(
     collector.faults.add(Fault(status=403))
     client = make_client(spool_dir=spool_dir)
 
-    assert client.log_event(event(7)).result(5).status_code == 403
+    assert client.log_event(event(7)).result(30).status_code == 403
 
     client.shutdown()
     assert files(spool_dir) == ["dead-letters"]
@@ -282,5 +282,5 @@ def test_auto_is_a_directory_of_ours(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(spool_dir))
     client = make_client(spool_dir="auto", transport_class=MemoryTransport())
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     assert len(rings(spool_dir / "ringamp")) == 1

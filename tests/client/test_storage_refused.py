@@ -93,7 +93,7 @@ def test_without_a_usable_directory_memory_will_do(
             log_level="WARN",
         )
 
-    assert client.log_event(event(1)).result(5).status is Status.SUCCESS
+    assert client.log_event(event(1)).result(30).status is Status.SUCCESS
     assert len(caught) == 1
     assert caught[0].filename == str(Path(__file__).with_name("conftest.py"))
     assert caplog.text.count("there is no spool") == 1
@@ -112,7 +112,7 @@ def test_a_parent_that_cannot_be_written_to(make_client, event, tmp_path):
             spool_dir="/proc/nowhere/spool", transport_class=MemoryTransport()
         )
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_warnings_that_are_errors_leave_a_client(event, spool_dir):
@@ -127,7 +127,7 @@ def test_warnings_that_are_errors_leave_a_client(event, spool_dir):
         with pytest.raises(RuntimeWarning, match="there is no spool"):
             client.init(KEY, spool_dir=spool_dir, transport_class=transport)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     client.shutdown()
 
 
@@ -149,7 +149,7 @@ def test_a_small_disk_gives_a_small_ring(
 
     assert client.stats().buffer_capacity == 2**17
     assert "has 131072 bytes instead of 33554432" in caplog.text
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_no_room_for_any_ring(make_client, event, spool_dir, monkeypatch):
@@ -165,7 +165,7 @@ def test_no_room_for_any_ring(make_client, event, spool_dir, monkeypatch):
             spool_dir=spool_dir, transport_class=MemoryTransport()
         )
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     client.shutdown()
     assert descriptors() == before
     assert rings(spool_dir) == []

@@ -24,29 +24,43 @@ def short_holds(monkeypatch):
     monkeypatch.setattr(ordered, "BATCH_HOLD", 0.3)
 
 
+@pytest.fixture
+def long_holds(short_holds, monkeypatch):
+    """
+    Hold long enough for a test to look and to plan what comes next, on a
+    busy machine too.
+    """
+    monkeypatch.setattr(ordered, "HOLD", 1.5)
+
+
 def test_innocent_users_are_not_held(make_client, event, collector):
     """
     L12, T9: while one user waits, others are delivered at once, and nobody
     pays a retry.
     """
     collector.faults.add(Fault(users=("throttled",)))
-    client = make_client(upload_interval_in_sec=60, retry_timeouts=[])
-    began = time.monotonic()
+    seen = []
+
+    def note(events, response):
+        # In the thread that would send what is held.
+        users = {one["user_id"] for one in events}
+        seen.append((users, client.stats().held))
+
+    client = make_client(
+        upload_interval_in_sec=60, retry_timeouts=[], on_delivery=note
+    )
     waiting = [
         client.log_event(event(n, user_id="throttled")) for n in range(3)
     ]
     free = [client.log_event(event(n)) for n in range(3)]
     flush = client.flush()
 
-    assert {r.result(5).status for r in free} == {Status.SUCCESS}
-    quick = time.monotonic() - began
-    held = client.stats().held
-    assert {r.result(5).status for r in waiting} == {Status.SUCCESS}
-
-    assert held == 3
-    assert quick < 0.25 < time.monotonic() - began
-    assert flush.result(5).status is Status.SUCCESS
+    assert {r.result(30).status for r in free} == {Status.SUCCESS}
+    assert {r.result(30).status for r in waiting} == {Status.SUCCESS}
+    assert flush.result(30).status is Status.SUCCESS
     assert client.stats().held == 0
+    client.shutdown(30)
+    assert seen == [({"datamonster"}, 3), ({"throttled"}, 0)]
 
 
 def test_later_events_of_a_held_id_queue_behind(make_client, event, collector):
@@ -61,13 +75,14 @@ def test_later_events_of_a_held_id_queue_behind(make_client, event, collector):
         if number % 50 == 0:
             time.sleep(0.02)
 
-    assert client.flush().result(20).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
 
     for user in ("throttled", "somebody"):
         taken = [e["event_id"] for e in collector.ledger.events(user_id=user)]
         assert taken == list(range(400)), user
 
 
+@pytest.mark.usefixtures("long_holds")
 @pytest.mark.parametrize(
     "split",
     [Fault(status=413), Fault(status=400, html=True)],
@@ -89,7 +104,7 @@ def test_what_was_released_together_comes_back_together(
     collector.faults.add(split)
     collector.faults.add(Fault(users=("throttled",)))
 
-    assert flush.result(10).status is Status.SUCCESS
+    assert flush.result(30).status is Status.SUCCESS
 
     taken = [e["event_id"] for e in collector.ledger.events()]
     assert taken == list(range(100))
@@ -105,7 +120,7 @@ def test_a_daily_quota_is_final(make_client, event, collector):
     client = make_client(upload_interval_in_sec=60)
     over = client.log_event(event(0, user_id="over-quota"))
     fine = client.log_event(event(1, user_id="constructor"))
-    client.flush().result(5)
+    client.flush().result(30)
 
     assert over.result(0).status is Status.RATE_LIMIT
     assert fine.result(0).status is Status.SUCCESS
@@ -122,8 +137,8 @@ def test_devices_are_held_as_users_are(make_client, event, collector):
     free = client.log_event({"event_type": "t", "device_id": "device-2"})
     client.flush()
 
-    assert free.result(5).status is Status.SUCCESS
-    assert held.result(5).status is Status.SUCCESS
+    assert free.result(30).status is Status.SUCCESS
+    assert held.result(30).status is Status.SUCCESS
 
 
 def test_a_throttle_in_a_400_holds_as_well(make_client, event, collector):
@@ -146,7 +161,7 @@ def test_a_throttle_in_a_400_holds_as_well(make_client, event, collector):
     ]
     client.flush()
 
-    assert [r.result(5).status for r in receipts] == [
+    assert [r.result(30).status for r in receipts] == [
         Status.INVALID,
         Status.SUCCESS,
         Status.SUCCESS,

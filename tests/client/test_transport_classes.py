@@ -57,7 +57,7 @@ def test_both_spellings_of_the_method_are_called(
     transport = kind()
     client = make_client(**{spelling: transport})
 
-    assert client.log_event(event(3)).result(5).status is Status.SUCCESS
+    assert client.log_event(event(3)).result(30).status is Status.SUCCESS
 
     (payload,) = transport.payloads
     assert [e["event_id"] for e in payload.events] == [3]
@@ -69,7 +69,7 @@ def test_a_base_retry_sends_by_either_spelling(make_client, event):
     """
     client = make_client(transport_class=Camel, retry_class=ringamp.BaseRetry)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
 
 
 def test_the_body_is_the_events_and_nobody_elses(make_client, event):
@@ -87,7 +87,7 @@ def test_the_body_is_the_events_and_nobody_elses(make_client, event):
 
     client = make_client(transport_class=Meddles, retry_timeouts=[1])
 
-    assert client.log_event(event(4)).result(5).status is Status.SUCCESS
+    assert client.log_event(event(4)).result(30).status is Status.SUCCESS
     assert seen[0] == seen[1]
     assert seen[0][0]["event_id"] == 4
 
@@ -102,7 +102,7 @@ def test_a_transport_may_keep_what_it_was_given(make_client, event):
     for size in sizes:
         for number in range(size):
             client.log_event(event(number, event_type="e" * 10 * size))
-        client.flush().result(5)
+        client.flush().result(30)
 
     kept = [[e["event_id"] for e in one.events] for one in transport.payloads]
     assert kept == [list(range(size)) for size in sizes]
@@ -119,7 +119,7 @@ def test_every_status_a_transport_may_answer_ends_the_event(
     for status in Status:
         transport = MemoryTransport([Response(status)])
         client = make_client(transport_class=transport, retry_timeouts=[])
-        client.log_event(event()).result(5)
+        client.log_event(event()).result(30)
         stats = client.stats()
         ends[status] = next(
             end
@@ -156,7 +156,7 @@ def test_what_is_no_response_counts_as_no_answer(
     )
 
     with caplog.at_level(logging.WARNING, "ringamp"):
-        response = client.log_event(event()).result(5)
+        response = client.log_event(event()).result(30)
 
     assert response.status is Status.SYSTEM_ERROR
     assert f"returned {type(junk).__name__}" in response.error
@@ -176,7 +176,7 @@ def test_a_transport_that_raises_is_logged_without_its_frames(
     )
 
     with caplog.at_level(logging.DEBUG, "ringamp"):
-        assert client.log_event(event()).result(5).status is Status.SUCCESS
+        assert client.log_event(event()).result(30).status is Status.SUCCESS
 
     assert "MemoryTransport raised LookupError('of mine')" in caplog.text
     assert all(record.exc_info is None for record in caplog.records)
@@ -189,7 +189,7 @@ def test_one_transport_may_serve_two_clients(make_client, event):
     transport = Snake()
     clients = [make_client(transport_class=transport) for _ in range(2)]
     for number, client in enumerate(clients):
-        client.log_event(event(number)).result(5)
+        client.log_event(event(number)).result(30)
 
     assert [p.events[0]["event_id"] for p in transport.payloads] == [0, 1]
 
@@ -206,7 +206,7 @@ def test_it_is_called_by_a_thread_of_ringamps(make_client, event):
             return TAKEN
 
     client = make_client(transport_class=Asks)
-    client.log_event(event()).result(5)
+    client.log_event(event()).result(30)
 
     assert callers != [threading.get_ident()]
 
@@ -228,7 +228,7 @@ def test_a_subclass_of_the_http_transport_is_the_road_to_the_service(
     collector.faults.add(Fault(status=500))
     client = make_client(transport_class=Stamped, retry_timeouts=[5])
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     assert [headers["X-Mine"] for headers in sent] == ["1", "1"]
     assert collector.ledger.summary().accepted == 1
 
@@ -268,7 +268,7 @@ def test_user_code_cannot_end_the_thread_that_sends(
     )
 
     for number in range(3):
-        response = client.log_event(event(number)).result(5)
+        response = client.log_event(event(number)).result(30)
         assert response.status is Status.SUCCESS
     assert calls
     assert client.stats().delivered == 3
@@ -313,7 +313,7 @@ def test_a_class_is_made_with_the_options_where_it_takes_them(
     made = a_class(signature)
     client = make_client(transport_class=made, buffer_bytes=1 << 17)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     given = made.given.pop(name, None)
     if name == "args":
         (given,) = given
@@ -326,4 +326,4 @@ def test_the_transport_for_tests_may_be_given_as_a_class(make_client, event):
     """
     client = make_client(transport_class=MemoryTransport)
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS

@@ -6,6 +6,7 @@ went to sleep.
 
 from __future__ import annotations
 
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +39,13 @@ def sleeps(these):
     return total
 
 
+def is_asleep(thread):
+    """
+    Whether a thread sleeps, and does not just wait for a processor.
+    """
+    return "\nState:\tS" in (thread / "status").read_text()
+
+
 def settled(these, until):
     """
     Wait until these threads sleep for good; how often they did so far.
@@ -45,8 +53,8 @@ def settled(these, until):
     seen = []
 
     def is_quiet():
-        seen.append(sleeps(these))
-        return seen[-5:] == [seen[-1]] * 5
+        seen.append(sleeps(these) if all(map(is_asleep, these)) else None)
+        return seen[-1] and seen[-5:] == [seen[-1]] * 5
 
     until(is_quiet)
     return sleeps(these)
@@ -71,8 +79,8 @@ def test_a_process_with_nothing_pending_does_not_wake(
     client = make_client(**IDLE[name])
     receipts = [client.log_event(event(number)) for number in range(3000)]
     for receipt in receipts[::100]:
-        receipt.result(10)
-    client.flush().result(10)
+        receipt.result(30)
+    client.flush().result(30)
     ours = threads() - before
     count = settled(ours, until)
     time.sleep(0.4)
@@ -89,20 +97,33 @@ def test_an_idle_process_with_a_spool_wakes_once_a_second_at_most(
     """
     before = threads()
     client = make_client(spool_dir=str(tmp_path / "spool"))
-    client.log_event(event()).result(10)
+    client.log_event(event()).result(30)
     ours = threads() - before
     seen = [settled(ours, until)]
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while (took := time.monotonic() - began) < 2:
         time.sleep(0.05)
         seen.append(sleeps(ours))
 
     changes = sum(a != b for a, b in pairwise(seen))
     # A look that a sample cuts in two is seen twice.
-    assert changes <= 4
+    assert changes <= 2 * took
     assert seen[-1] - seen[0] < 100
 
 
+@pytest.fixture
+def _patient_gil():
+    """
+    Have no thread wake to ask for the interpreter: on a busy machine it may
+    do so at any time.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(30)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("_patient_gil")
 @pytest.mark.parametrize("options", [{}, {"concurrent_uploads": 4}])
 def test_wake_ups_do_not_grow_with_events(make_client, event, until, options):
     """
@@ -110,8 +131,8 @@ def test_wake_ups_do_not_grow_with_events(make_client, event, until, options):
     """
     before = threads()
     client = make_client(transport_class=MemoryTransport(), **options)
-    client.log_event(event()).result(10)
-    client.flush().result(10)
+    client.log_event(event()).result(30)
+    client.flush().result(30)
     one = event()
 
     def burst(count):
@@ -119,7 +140,7 @@ def test_wake_ups_do_not_grow_with_events(make_client, event, until, options):
         started = settled(ours, until)
         for _ in range(count):
             client.log_event(one)
-        client.flush().result(10)
+        client.flush().result(30)
         return settled(ours, until) - started
 
     burst(4000)

@@ -275,11 +275,15 @@ def test_latency_delays_the_answer(pool):
         assert time.monotonic() - start >= 0.06
 
 
-def test_refusal_works_when_counting(counting):
+def test_refusal_works_when_counting():
     """
     Connections are refused and cut as usual.
     """
-    with socket.create_connection(("127.0.0.1", counting.port)) as held:
-        counting.refuse(0)
-        with pytest.raises(ConnectionResetError):
-            held.recv(1)
+    with Collector(counting=True) as refusing:
+        address = ("127.0.0.1", refusing.port)
+        with socket.create_connection(address) as held:
+            refusing.refuse(60)
+            with pytest.raises(ConnectionResetError):
+                held.recv(1)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)

@@ -34,7 +34,7 @@ def test_l1_an_outage_longer_than_the_first_retry_loses_nothing(
     the first of them lost the events. Here it costs retries and no event.
     """
     client = make_client(retry_timeouts=ringamp.Options().retry_timeouts)
-    collector.refuse(0.5)
+    collector.refuse(1.5)
 
     receipts = log_all(client, numbered(20))
 
@@ -69,7 +69,7 @@ def test_l3_events_that_all_wait_make_no_empty_request(
     their receipts tell what became of them.
     """
     # Long enough to look at what waits meanwhile, on a busy machine too.
-    monkeypatch.setattr("ringamp.retry.ordered.HOLD", 1.0)
+    monkeypatch.setattr("ringamp.retry.ordered.HOLD", 3.0)
     client = make_client()
     collector.faults.add(Fault(users=("user-1",)))
     first = client.log_event(event())

@@ -11,7 +11,7 @@ import ringamp
 
 SUCCESS = ringamp.Status.SUCCESS
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds until something that should happen soon counts as never."""
 
 

@@ -89,7 +89,7 @@ def ask(site, count):
     Make requests of the application.
     """
     for _ in range(count):
-        with urllib.request.urlopen(f"{site}/shop", timeout=5) as answer:
+        with urllib.request.urlopen(f"{site}/shop", timeout=60) as answer:
             assert answer.read().startswith(b"worker ")
 
 
@@ -138,7 +138,7 @@ def test_the_units_relay_sends_what_the_workers_log(
     with start(arguments, places, ["--server-url", collector.url]) as process:
         is_sent = collector.ledger.wait_for(events=20)
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
 
     assert is_sent
     assert process.returncode == 0
@@ -175,7 +175,7 @@ def test_systemd_takes_the_unit(tmp_path):
         ["systemd-analyze", "verify", "--man=no", copy],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=200,
         check=False,
     )
 
@@ -200,9 +200,9 @@ def test_the_pods_relay_finishes_what_the_workers_left(
         assert "living rings" in process.stdout.readline()
         ask(url, 30)
         server.send_signal(signal.SIGTERM)
-        server.wait(10)
+        server.wait(30)
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
 
     assert process.returncode == 0
     assert collector.ledger.summary().accepted == 30
@@ -251,7 +251,7 @@ def test_the_app_waits_for_no_relay(site, collector, places):
     ask(url, 10)
     time.sleep(0.3)
     server.send_signal(signal.SIGTERM)
-    server.wait(10)
+    server.wait(30)
 
     assert collector.ledger.summary().requests == 0
     assert list(Path(places["RINGAMP_SPOOL"]).glob("*/rings/*.ring"))

@@ -122,7 +122,7 @@ def until(condition):
     """
     Wait until *condition* holds.
     """
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.002)

@@ -82,7 +82,7 @@ def test_events_are_sent_from_the_ring_where_the_disk_is_full(
     assert 0 < len(tries) - before < 20
     service.is_over = True
 
-    client.flush().result(10)
+    client.flush().result(30)
 
     stats = client.stats()
     assert service.taken == stats.delivered == stats.logged - 1

@@ -165,7 +165,7 @@ def test_a_shutdown_leaves_what_is_there(client, spool):
 
     client.shutdown()
 
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 4
     assert client.log_event(event(2)).status is Status.DROPPED
     orphan = take(spool, live=False)
     assert isinstance(orphan, OrphanOutlet)
@@ -247,7 +247,7 @@ def test_without_a_spool_the_process_sends_by_itself(tmp_path):
             transport_class=transport,
         )
 
-    assert client.log_event(event()).result(5).status is Status.SUCCESS
+    assert client.log_event(event()).result(30).status is Status.SUCCESS
     assert len(transport.events) == 1
     client.shutdown()
 

@@ -40,7 +40,7 @@ class Gate:
         self.threads.append(threading.get_native_id())
         self.sizes.append(len(payload.events))
         self.entered.release()
-        self.open.wait(10)
+        self.open.wait(30)
         return TAKEN
 
 
@@ -76,7 +76,7 @@ def until(condition):
     """
     Wait until *condition* holds.
     """
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.002)
@@ -92,7 +92,7 @@ def test_the_first_event_starts_the_one_thread(make_client, starts):
     assert starts == []
 
     for number in range(50):
-        client.log_event(event(number)).result(5)
+        client.log_event(event(number)).result(30)
 
     assert len(starts) == 1
 
@@ -116,7 +116,7 @@ def test_racing_first_events_start_one_thread(make_client, starts):
     for thread in threads:
         thread.join()
 
-    assert {r.result(5).status for r in receipts} == {Status.SUCCESS}
+    assert {r.result(30).status for r in receipts} == {Status.SUCCESS}
     ours = [args for args in starts if "ringamp." in args[0].__module__]
     assert len(ours) == 1
 
@@ -133,7 +133,7 @@ def test_without_a_thread_events_are_sent_at_the_end(
 
     with caplog.at_level(logging.ERROR, "ringamp"):
         receipts = [client.log_event(event(n)) for n in range(10)]
-        client.shutdown(5)
+        client.shutdown(30)
 
     assert {r.result(0).status for r in receipts} == {Status.SUCCESS}
     assert [e["event_id"] for e in transport.events] == list(range(10))
@@ -177,7 +177,7 @@ def test_a_flush_without_a_thread_has_an_end(make_client, monkeypatch):
 
     flush = client.flush()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert not flush.done()
 
 
@@ -198,21 +198,22 @@ def test_a_thread_that_could_not_be_started_is_tried_again(
     assert receipt.response is None
     client.log_event(event())
 
-    assert receipt.result(5).status is Status.SUCCESS
+    assert receipt.result(30).status is Status.SUCCESS
 
 
-def test_what_is_logged_together_travels_together(make_client):
+def test_what_is_logged_together_travels_together(make_client, monkeypatch):
     """
     The first event lingers for company; nobody is sent alone.
     """
+    monkeypatch.setattr(loop, "LINGER", LONG)
     transport = MemoryTransport()
     client = make_client(transport)
     for _ in range(5):
         for number in range(100):
             client.log_event(event(number))
-        client.flush().result(5)
+        client.flush().result(30)
 
-    assert len(transport.requests) <= 10
+    assert len(transport.requests) == 5
     assert len(transport.events) == 500
 
 
@@ -238,7 +239,7 @@ def test_a_full_batch_lingers_no_longer(
 
     receipts = [client.log_event(event(n, **more)) for n in range(count)]
 
-    assert receipts[0].result(10).status is Status.SUCCESS
+    assert receipts[0].result(30).status is Status.SUCCESS
 
 
 def test_less_than_a_batch_does_linger(make_client, monkeypatch):
@@ -251,7 +252,7 @@ def test_less_than_a_batch_does_linger(make_client, monkeypatch):
 
     with pytest.raises(TimeoutError):
         receipts[0].result(0.1)
-    assert client.flush().result(5).status is Status.SUCCESS
+    assert client.flush().result(30).status is Status.SUCCESS
 
 
 def test_events_logged_during_a_request_go_with_the_next(make_client):
@@ -261,11 +262,11 @@ def test_events_logged_during_a_request_go_with_the_next(make_client):
     gate = Gate()
     client = make_client(gate)
     client.log_event(event())
-    assert gate.entered.acquire(timeout=5)
+    assert gate.entered.acquire(timeout=30)
     receipts = [client.log_event(event(n)) for n in range(100)]
     gate.open.set()
 
-    assert {r.result(5).status for r in receipts} == {Status.SUCCESS}
+    assert {r.result(30).status for r in receipts} == {Status.SUCCESS}
     assert gate.sizes == [1, 100]
 
 
@@ -278,12 +279,12 @@ def test_a_flush_during_a_request_is_not_forgotten(make_client, monkeypatch):
     client = make_client(gate)
     client.log_event(event(1))
     client.flush()
-    assert gate.entered.acquire(timeout=5)
+    assert gate.entered.acquire(timeout=30)
     client.log_event(event(2))
     second = client.flush()
     gate.open.set()
 
-    assert second.result(5).status is Status.SUCCESS
+    assert second.result(30).status is Status.SUCCESS
 
 
 @pytest.mark.parametrize(
@@ -315,10 +316,10 @@ def test_a_defect_of_ours_costs_one_batch_at_most(  # noqa: PLR0917
     with caplog.at_level(logging.ERROR, "ringamp"):
         first = client.log_event(event(1))
         until(lambda: failures)
-        second = client.log_event(event(2)).result(5)
+        second = client.log_event(event(2)).result(30)
 
     assert second.status is Status.SUCCESS
-    assert first.result(5).status is end
+    assert first.result(30).status is end
     assert "ZeroDivisionError('ours')" in caplog.text
     stats = client.stats()
     assert stats.delivered + stats.dropped == stats.logged == 2
@@ -339,7 +340,7 @@ def test_a_request_that_outlasts_the_shutdown_is_told_once(
         gate, on_delivery=lambda events, response: told.append(response)
     )
     receipt = client.log_event(event(1))
-    assert gate.entered.acquire(timeout=5)
+    assert gate.entered.acquire(timeout=30)
     waiting = client.log_event(event(2))
     client.shutdown(0.05)
     first, second = receipt.result(0), waiting.result(0)
@@ -365,7 +366,7 @@ def test_a_shutdown_sits_a_retry_out(make_client):
     receipt = client.log_event(event())
     until(lambda: client.stats().requests == 1)
 
-    client.shutdown(5)
+    client.shutdown(30)
 
     assert receipt.result(0).status is Status.SUCCESS
 

@@ -281,7 +281,7 @@ def test_those_who_ask_while_it_is_settled_are_all_told(outcomes, monkeypatch):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(30)
             assert not thread.is_alive()
     finally:
         sys.setswitchinterval(interval)

@@ -48,7 +48,7 @@ class Stops:
         Wait until the test lets go.
         """
         self.stopped.set()
-        self.go_on.wait(10)
+        self.go_on.wait(30)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def until(condition):
     """
     Wait until *condition* holds.
     """
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.002)
@@ -96,7 +96,7 @@ def test_what_waits_in_a_lane_is_told_once(make_client):
     client.log_event(event(1, "throttled"))
     client.log_event(event(2))
     client.flush()
-    assert transport.stopped.wait(5)
+    assert transport.stopped.wait(30)
 
     client.shutdown(0.05)
     transport.go_on.set()
@@ -138,14 +138,14 @@ def test_what_comes_back_too_late_is_dropped(make_client, name):
     )
     receipts = [client.log_event(event(n, "throttled")) for n in range(3)]
     flush = client.flush()
-    assert transport.stopped.wait(5)
+    assert transport.stopped.wait(30)
 
     client.shutdown(0.05)
     transport.go_on.set()
-    ends = [receipt.result(5).status for receipt in receipts]
+    ends = [receipt.result(30).status for receipt in receipts]
 
     assert ends == [Status.INVALID, Status.DROPPED, Status.DROPPED]
-    assert flush.result(5).status is Status.INVALID
+    assert flush.result(30).status is Status.INVALID
     stats = client.stats()
     assert (stats.rejected, stats.dropped, stats.pending) == (1, 2, 0)
     assert (stats.held, transport.requests) == (0, 1)
@@ -158,7 +158,7 @@ def test_a_defect_while_others_wait_costs_what_was_being_sent(
     What waits for a throttled id is not in the hand that failed: it is sent
     in its time, and told once.
     """
-    monkeypatch.setattr("ringamp.retry.ordered.HOLD", 0.1)
+    monkeypatch.setattr("ringamp.retry.ordered.HOLD", 1.5)
     post = PolicyExchange.post
     requests = []
 
@@ -177,8 +177,8 @@ def test_a_defect_while_others_wait_costs_what_was_being_sent(
     lost = client.log_event(event(2))
     client.flush()
 
-    assert lost.result(5).status is Status.DROPPED
-    assert [r.result(5).status for r in held] == [Status.SUCCESS] * 2
+    assert lost.result(30).status is Status.DROPPED
+    assert [r.result(30).status for r in held] == [Status.SUCCESS] * 2
     stats = client.stats()
     assert (stats.delivered, stats.dropped, stats.pending) == (2, 1, 0)
 
@@ -192,7 +192,7 @@ def test_a_callback_does_not_wait_for_who_waits_for_it(make_client):
 
     def stop(events, response):
         began = time.monotonic()
-        client.shutdown(5)
+        client.shutdown(30)
         waited.append(time.monotonic() - began)
         done.set()
 
@@ -200,8 +200,8 @@ def test_a_callback_does_not_wait_for_who_waits_for_it(make_client):
     # As the other thread does, in the first step of its shutdown.
     with client._session._closing:
         client.log_event(event(0))
-        assert done.wait(10)
+        assert done.wait(30)
 
-    assert waited[0] < 2
-    client.shutdown(5)
+    assert waited[0] < 20
+    client.shutdown(30)
     assert client.stats().pending == 0

@@ -103,7 +103,7 @@ def test_a_process_that_logs_nothing_sends_nothing(start, home):
     transport = MemoryTransport()
 
     client = start(transport)
-    client.flush().result(1)
+    client.flush().result(30)
     client.shutdown()
 
     assert transport.events == []
@@ -149,9 +149,9 @@ def test_nothing_spins_while_a_ring_waits(start, home):
     For its retry, or for a throttled id, and with others behind it: the
     thread sleeps until then.
     """
-    client = start(transport := Switched(), retry_timeouts=[900, 1])
+    client = start(transport := Switched(), retry_timeouts=[3000, 1])
     transport.is_out = False
-    client.log_event(event(100)).result(5)
+    client.log_event(event(100)).result(30)
     for number in range(4):
         leave(home, [event(number)])
     transport.is_out = True
@@ -172,7 +172,7 @@ def test_one_that_dies_later_is_found(start, home):
     """
     transport = MemoryTransport()
     client = start(transport)
-    client.log_event(event(100)).result(5)
+    client.log_event(event(100)).result(30)
 
     leave(home, [event(1)])
 
@@ -209,7 +209,7 @@ def test_the_backlog_is_sent_oldest_first(start, home):
     transport = MemoryTransport()
     client = start(transport)
 
-    client.log_event(event(100)).result(5)
+    client.log_event(event(100)).result(30)
     until(lambda: len(transport.requests) == 4)
 
     sizes = [len(events) for events in transport.requests]

@@ -129,7 +129,7 @@ def test_a_failure_at_a_ring_keeps_nothing_else(
 
     with caplog.at_level(logging.ERROR, "ringamp"):
         for number in range(100, 110):
-            client.log_event(event(number)).result(5)
+            client.log_event(event(number)).result(30)
         until(lambda: len(transport.events) == 11)
         time.sleep(0.2)
 
@@ -162,9 +162,9 @@ def test_a_failure_at_the_backlog_keeps_nothing_else(start, home, monkeypatch):
     transport = MemoryTransport()
     client = start(transport)
 
-    client.log_event(event(100)).result(5)
+    client.log_event(event(100)).result(30)
     until(lambda: failures)
-    client.log_event(event(101)).result(5)
+    client.log_event(event(101)).result(30)
 
     until(lambda: len(transport.events) == 5)
     until(lambda: home.backlog.names() == [])
@@ -187,7 +187,7 @@ def test_a_failure_at_the_end_loses_none_of_ours(start, home, monkeypatch):
     until(lambda: transport.requests)
 
     client.log_event(event(101))
-    client.shutdown(5)
+    client.shutdown(30)
 
     assert {100, 101} <= set(numbers(transport.events))
     assert client.stats().pending == 0
@@ -207,7 +207,7 @@ def test_a_shutdown_puts_back_what_others_left(start, home):
 
     client.shutdown(0.5)
 
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
     assert transport.events == []
     start(other := MemoryTransport()).log_event(event(200))
     until(lambda: len(other.events) == 14)
@@ -254,7 +254,7 @@ def test_a_ring_of_nothing_but_that(start, home):
     ring_id = leave(home, EVIL * 100, capacity=1 << 21)
     client = start(transport := MemoryTransport())
 
-    client.log_event(event(100)).result(5)
+    client.log_event(event(100)).result(30)
     until(lambda: ring_id not in home.ring_ids())
 
     assert [len(events) for events in transport.requests] == [1]
@@ -280,13 +280,13 @@ def test_what_is_put_back_in_parts_is_counted_once(start, home):
             return Response(Status.PAYLOAD_TOO_LARGE, 413)
 
     def stop():
-        client.shutdown(5)
+        client.shutdown(30)
         ended.set()
 
     client = start(transport := Refuses())
     client.log_event(event(100))
 
-    assert ended.wait(10)
+    assert ended.wait(30)
     stats = client.stats()
     assert stats.recovered == stats.recovered_delivered
     start(other := MemoryTransport()).log_event(event(200))

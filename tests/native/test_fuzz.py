@@ -41,6 +41,7 @@ def test_no_bytes_break_a_repair(fuzzing):
     assert "stat::number_of_executed_units" in done.stdout
 
 
+@pytest.mark.slow
 def test_fuzzer_finds_bytes_that_are_left_behind_the_tail(fuzzing):
     """
     The same fuzzer fails within seconds on a repair that does not zero what

@@ -13,13 +13,16 @@ import time
 
 import build
 import pytest
+from slowness import slow_but
 from small_ring import EVENT, Ring
 
-SWITCHES = 20
-"""How many of the interpreter's switch intervals a round takes at least."""
+STARTS = [0, 2**35 - 2**24, 2**63 - 2**24]
+
+PUSHES = 50_000
+"""Of a round: far more than what other threads and processes interrupt."""
 
 
-@pytest.mark.parametrize("start", [0, 2**35 - 2**24, 2**63 - 2**24])
+@pytest.mark.parametrize("start", slow_but([0], STARTS))
 def test_scenario_24_laps_of_the_smallest_ring(start, tmp_path):
     """
     Thousands of laps of random sizes lose and change no record, from birth,
@@ -31,7 +34,7 @@ def test_scenario_24_laps_of_the_smallest_ring(start, tmp_path):
     done = subprocess.run(
         [program, *given],
         check=False,
-        timeout=100,
+        timeout=250,
         capture_output=True,
         text=True,
     )
@@ -39,13 +42,12 @@ def test_scenario_24_laps_of_the_smallest_ring(start, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def longest_pushes(ring, seconds):
+def longest_pushes(ring):
     """
-    Push for *seconds*; give the durations, the longest first.
+    Push many times; give the durations, the longest first.
     """
     push, durations = ring.pushers.push_event, []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    while len(durations) < PUSHES:
         for _ in range(50):
             begin = time.perf_counter()
             answer = push(EVENT)
@@ -72,12 +74,15 @@ def test_scenario_30_a_push_keeps_the_interpreter():
     for burner in burners:
         burner.start()
     try:
-        rounds = [longest_pushes(ring, SWITCHES * interval) for _ in range(5)]
+        # The best round: another process may have had the processor in
+        # others.
+        for _ in range(5):
+            slow = longest_pushes(ring)[PUSHES // 1000]
+            if slow < interval:
+                break
     finally:
         stop.set()
         for burner in burners:
             burner.join()
 
-    # The best round: another process may have had the processor in others.
-    slow = min(durations[len(durations) // 1000] for durations in rounds)
     assert slow < interval

@@ -11,6 +11,7 @@ import subprocess
 
 import build
 import pytest
+from slowness import slow_but
 
 SHORT = {
     "none": {"wake": ["100000"], "shared": ["2000000"]},
@@ -44,6 +45,20 @@ RUNS = [
 ]
 
 
+SOME_SLOW = [
+    pytest.param(
+        *run,
+        marks=[]
+        if run[0] not in {"wake", "shared"}
+        and (run[1] == "none" or run[0] == "claim")
+        else [pytest.mark.slow],
+    )
+    for run in RUNS
+]
+"""Two have many records to pass, and one under a sanitizer takes long to
+compile; one of these is in every run."""
+
+
 def arguments(program: str, sanitizer: str) -> list[str]:
     """
     Give the arguments of a program's short form.
@@ -63,7 +78,7 @@ def refuse_to_skip(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(params=["gcc", "clang"])
+@pytest.fixture(params=slow_but(["gcc"], ["gcc", "clang"]))
 def compiler(request):
     """
     A C compiler; one of the two is enough.
@@ -75,7 +90,8 @@ def compiler(request):
     return request.param
 
 
-@pytest.mark.parametrize(("program", "sanitizer"), RUNS)
+@pytest.mark.timeout(1000)
+@pytest.mark.parametrize(("program", "sanitizer"), SOME_SLOW)
 def test_c_program(program, sanitizer, compiler, tmp_path):
     """
     Every C test passes, plain and under the sanitizers.
@@ -91,13 +107,13 @@ def test_c_program(program, sanitizer, compiler, tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=900,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("start", [2**32, 2**35, 2**63])
+@pytest.mark.parametrize("start", slow_but([2**32], [2**32, 2**35, 2**63]))
 def test_producers_cross_the_limits_of_positions(start, compiler, tmp_path):
     """
     Four producers and a consumer pass the limits of positions and stamps.
@@ -110,14 +126,14 @@ def test_producers_cross_the_limits_of_positions(start, compiler, tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("source", CORE)
-@pytest.mark.parametrize("level", ["-O0", "-O3"])
+@pytest.mark.parametrize("level", slow_but(["-O3"], ["-O0", "-O3"]))
 def test_core_compiles_without_a_warning(source, level, compiler, tmp_path):
     """
     The core is clean at every level of optimisation, with and without its

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import spin
+from slowness import slow_but
 from test_native import refuse_to_skip
 
 
@@ -19,7 +20,9 @@ def _has_spin():
         refuse_to_skip("spin is not installed (apt-get install spin)")
 
 
-@pytest.mark.parametrize("story", spin.SHORT, ids=" ".join)
+@pytest.mark.parametrize(
+    "story", slow_but(spin.SHORT[:1], spin.SHORT, name=" ".join)
+)
 def test_no_execution_loses_or_tears_a_record(story):
     """
     Of all interleavings and deaths none breaks a promise of the model.
@@ -31,7 +34,7 @@ def test_no_execution_loses_or_tears_a_record(story):
     assert found.states > 100_000
 
 
-@pytest.mark.parametrize("name", spin.BROKEN)
+@pytest.mark.parametrize("name", slow_but(["BROKEN_CLAIM"], spin.BROKEN))
 def test_broken_model_is_noticed(name):
     """
     A protocol with one step in the wrong place fails.

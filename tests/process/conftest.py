@@ -183,7 +183,7 @@ def live(spool, collector):
     should; return what it told.
     """
 
-    def run(*, answers=("success",), patience=8, **options):
+    def run(*, answers=("success",), patience=30, **options):
         done = runner.run(
             runner.HERE / "heir.py",
             *(spool.path, "own", hostile.OWN, json.dumps(options)),

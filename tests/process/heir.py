@@ -17,10 +17,10 @@ import time
 import sealed
 from workload import begin, tell
 
-QUIET = 0.3
+QUIET = 1.0
 """Seconds without any change after which there is nothing more to do."""
 
-PATIENCE = 8.0
+PATIENCE = 30.0
 """Seconds after which it stops all the same, if it was not told another
 number by RINGAMP_TEST_PATIENCE."""
 
@@ -59,7 +59,7 @@ def main(path, name, count, options="{}"):
         started = time.monotonic()
         receipts.append(client.log_event(sealed.event(tag)))
         longest = max(longest, time.monotonic() - started)
-    answers = [receipt.result(10) for receipt in receipts]
+    answers = [receipt.result(30) for receipt in receipts]
     stats = settle(client)
     started = time.monotonic()
     client.shutdown(3)

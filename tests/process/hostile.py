@@ -293,7 +293,7 @@ SLOW = Fault(delay=0.4)
 OWN = 7
 """Events that a living client logs."""
 
-DEADLINE = 20
+DEADLINE = 60
 """Seconds for a client that needs one."""
 
 
@@ -309,6 +309,6 @@ def check(done, answers=("success",)):
     if answers is not None:
         assert told["answers"] == list(answers)
         assert told["delivered"] == OWN
-    assert told["longest"] < 1
-    assert told["shutdown"] < 4
+    assert told["longest"] < 5
+    assert told["shutdown"] < 10
     return told

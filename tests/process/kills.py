@@ -248,7 +248,7 @@ class Killer:
                 self.faults.append("the spool is not empty in the end")
                 break
             time.sleep(0.05)
-        self.client.flush().result(10)
+        self.client.flush().result(30)
         stats = self.client.stats()
         self.client.shutdown()
         self.faults += [f"left: {file.name}" for file in rings.iterdir()]

@@ -82,7 +82,7 @@ def leave(path, key, name, what, count):
     )
     for tag in sealed.tags_of(name, count):
         client.log_event(sealed.event(tag))
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 30
     while not has_arrived(client, what, count):
         if time.monotonic() > give_up:
             os._exit(3)

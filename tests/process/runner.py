@@ -145,7 +145,7 @@ class Program:
         Kill it if it lives, and close what it wrote, read or not.
         """
         self.kill()
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=30)
         self._err.close()
 
     def wait(self, deadline):
@@ -164,7 +164,7 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGABRT)
             try:
-                out, _ = self.process.communicate(timeout=5)
+                out, _ = self.process.communicate(timeout=30)
             except subprocess.TimeoutExpired:
                 self.kill()
                 out, _ = self.process.communicate()
@@ -219,7 +219,7 @@ def start(source, *args, url="", flags=(), file=None, stdin=False, **env):
     )
 
 
-def run(source, *args, deadline=20.0, **more):
+def run(source, *args, deadline=60.0, **more):
     """
     Run Python *source* to its end; see `start`.
     """
@@ -234,7 +234,7 @@ def blames_us(run):
     return re.search(r'/ringamp/[\w/]*\.py", line \d+, in', run.err)
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=30.0):
     """
     Wait until *condition* holds; say whether it came to that.
     """

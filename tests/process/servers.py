@@ -32,7 +32,7 @@ workload.log(client, os.environ.get("AT_IMPORT", ""), 0)
 if os.environ.get("AT_IMPORT") == "master":
     workload.log(client, "master", 10)
     if "FLUSH" in os.environ:
-        client.flush().result(10)
+        client.flush().result(30)
 elif os.environ.get("AT_IMPORT") == "each":
     workload.log(client, f"load{os.getpid()}", 10)
 
@@ -76,7 +76,7 @@ and so do we; had the request been read, its event would come twice."""
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self):
@@ -118,7 +118,7 @@ class Site:
         self.by_pid = defaultdict(set)
 
     def __enter__(self):
-        assert runner.wait_until(self._answers, 15), self.program.wait(0)
+        assert runner.wait_until(self._answers, 60), self.program.wait(0)
         return self
 
     def __exit__(self, *_):
@@ -167,7 +167,7 @@ class Site:
         Make *count* requests, or more, until so many workers have answered.
         """
         pids = self.ask(count, tries)
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + 60
         while len(pids) < workers:
             assert time.monotonic() < give_up
             pids |= self.ask(2, tries)
@@ -179,7 +179,7 @@ class Site:
         answers and two others do.
         """
         assert runner.wait_until(
-            lambda: not self.ask(4, INSISTENT) & before, 15
+            lambda: not self.ask(4, INSISTENT) & before, 60
         )
         self.ask_all(20, tries=INSISTENT)
 
@@ -210,7 +210,7 @@ class Site:
         """
         os.kill(self.program.pid, number)
 
-    def stop(self, number=signal.SIGTERM, deadline=15):
+    def stop(self, number=signal.SIGTERM, deadline=60):
         """
         Stop the server; wait until all its processes have ended.
         """

@@ -64,12 +64,12 @@ class Steady:
         """
         return struct.unpack("=QQ", self._counts.read_bytes())[1]
 
-    def end(self, patience=10):
+    def end(self, patience=30):
         """
         Have it shut down; return what it tells.
         """
         self.program.say(patience)
-        run = self.program.wait(patience + 10)
+        run = self.program.wait(patience + 30)
         assert (run.code, run.hung, run.err) == (0, False, "")
         return run.the()
 
@@ -78,7 +78,7 @@ class Steady:
         Kill it.
         """
         self.program.process.send_signal(signal.SIGKILL)
-        assert self.program.wait(5).code == -signal.SIGKILL
+        assert self.program.wait(30).code == -signal.SIGKILL
 
 
 def in_memory():

@@ -219,7 +219,7 @@ def main(seed, rounds):
     storm.over = True
     for thread in threads:
         thread.join()
-    me.client.flush().result(10)
+    me.client.flush().result(30)
     workload.tell(kind="parent", seconds=time.monotonic() - begin)
     me.ends_by_atexit = True
 

@@ -58,7 +58,7 @@ SEND = "import tasks; [tasks.{task}.delay(n) for n in range({start}, {end})]"
 @contextlib.contextmanager
 def redis(tmp_path):
     """
-    Run a Redis of our own on a free port of the loopback.
+    Run a Redis of our own, which listens at a socket in the directory.
     """
     pytest.importorskip("redis")
     program = shutil.which("redis-server")
@@ -66,26 +66,27 @@ def redis(tmp_path):
         if os.environ.get("CI"):
             pytest.fail("CI must have Redis: apt-get install redis-server")
         pytest.skip("redis-server is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    path = str(tmp_path / "r")
+    options = ["--unixsocket", path, "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen(
-        [program, "--port", str(port), *options], stdout=subprocess.DEVNULL
+        [program, "--port", "0", *options], stdout=subprocess.DEVNULL
     )
 
     def listens():
-        with contextlib.suppress(OSError), socket.socket() as sock:
-            sock.connect(("127.0.0.1", port))
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX) as sock,
+        ):
+            sock.connect(path)
             return True
         return False
 
     try:
         assert runner.wait_until(listens)
-        yield f"redis://127.0.0.1:{port}/0", "{}"
+        yield f"redis+socket://{path}", "{}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(30)
 
 
 @contextlib.contextmanager
@@ -125,7 +126,7 @@ def work(tmp_path, url, broker, options, calls, **client_options):
             env=env,
             cwd=tmp_path,
             check=True,
-            timeout=30,
+            timeout=60,
         )
         worker = runner.Program(
             [
@@ -143,7 +144,7 @@ def work(tmp_path, url, broker, options, calls, **client_options):
             )
             os.kill(worker.pid, signal.SIGTERM)
         finally:
-            run = worker.wait(40)
+            run = worker.wait(60)
     return run, set(done.read_text().split())
 
 

@@ -13,7 +13,7 @@ from ringamp.collector import Fault
 
 pytestmark = pytest.mark.process
 
-SLOW = Fault(delay=0.3)
+SLOW = Fault(delay=1.5)
 
 MANY = """
         client = workload.begin(concurrent_uploads=8)
@@ -34,22 +34,20 @@ def test_scenario_7_a_fork_while_several_are_under_way(collector):
     collector.add_fault(SLOW, times=16)
     run = runner.run(
         f"""
-        import time, workload
+        import workload
         {MANY}
         log("p", 400)
         client.flush()
-        while client.stats().pending == 0 or client.stats().requests > 0:
-            time.sleep(0.001)
-        time.sleep(0.1)
+        workload.wait_asked(2)
 
         def child(number):
             log(f"c{{number}}", 400)
-            client.flush().result(10)
+            client.flush().result(30)
             workload.tell(who="child", stats=workload.counts(client))
 
         children = [workload.fork(child, n) for n in range(3)]
         codes = [workload.reap(one) for one in children]
-        client.flush().result(10)
+        client.flush().result(30)
         workload.tell(who="parent", codes=codes,
                       stats=workload.counts(client))
         """,
@@ -94,14 +92,14 @@ def test_what_was_under_way_at_a_death_is_on_disk(collector, spool, end):
     A kill with eight requests under way: the next process sends all that was
     not answered, and nothing is taken twice.
     """
-    collector.add_fault(Fault(delay=5, taken=False), times=8)
+    collector.add_fault(Fault(delay=60, taken=False), times=8)
     runner.run(
         f"""
-        import os, time, workload
+        import os, workload
         {MANY}
         log("p", 3000)
         client.flush()
-        time.sleep(0.3)
+        workload.wait_asked(8)
         {end}
         """,
         url=collector.url,

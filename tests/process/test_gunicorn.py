@@ -12,6 +12,7 @@ import sys
 import pytest
 import runner
 from servers import INSISTENT, Site
+from slowness import slow_but
 
 pytest.importorskip("gunicorn")
 pytestmark = pytest.mark.process
@@ -20,6 +21,8 @@ CLASSES = {
     "sync": ("--workers", "2"),
     "gthread": ("--workers", "2", "--threads", "4"),
 }
+
+PRELOAD = [(), ("--preload",)]
 
 LATE = {"OPTIONS": '{"uploadIntervalInSec": 60}'}
 
@@ -57,9 +60,9 @@ def serve(collector, tmp_path):
     return start
 
 
-@pytest.mark.parametrize("hooks", [False, True])
-@pytest.mark.parametrize("preload", [(), ("--preload",)])
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("hooks", slow_but([True], [False, True]))
+@pytest.mark.parametrize("preload", slow_but(PRELOAD[1:], PRELOAD))
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_term_loses_nothing(
     collector, serve, worker_class, preload, hooks
 ):
@@ -90,8 +93,8 @@ def test_scenario_14_term_loses_nothing(
     assert delivered == (site.asked if hooks else 0)
 
 
-@pytest.mark.parametrize("preload", [(), ("--preload",)])
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("preload", slow_but(PRELOAD[1:], PRELOAD))
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_14_hup_loses_nothing(
     collector, serve, worker_class, preload
 ):
@@ -110,6 +113,7 @@ def test_scenario_14_hup_loses_nothing(
     assert collector.took_once(("r", site.asked))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worker_class", CLASSES)
 def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     """
@@ -131,7 +135,7 @@ def test_scenario_14_max_requests_lose_nothing(collector, serve, worker_class):
     assert collector.took_once(("r", 120))
 
 
-@pytest.mark.parametrize("worker_class", CLASSES)
+@pytest.mark.parametrize("worker_class", slow_but(["sync"], CLASSES))
 def test_scenario_13_a_master_that_logs_while_it_preloads(
     collector, serve, worker_class
 ):

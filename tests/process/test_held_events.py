@@ -37,7 +37,7 @@ ADOPTS = """
 
     client = workload.begin(**json.loads(sys.argv[1]))
     workload.log(client, "heir", 1)
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 30
     while client.stats().recovered_delivered < 10:
         if time.monotonic() > give_up:
             break

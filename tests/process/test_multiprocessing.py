@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 import runner
+from slowness import slow_but
 
 pytestmark = pytest.mark.process
 
@@ -59,9 +60,9 @@ SOURCE = """
 """
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", slow_but(["at import"], PLACES))
 @pytest.mark.parametrize("how", ["process", "pool", "executor"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_but(["fork"], METHODS))
 def test_scenario_17_a_child_that_returns_loses_nothing(
     collector, tmp_path, method, how, place
 ):
@@ -83,7 +84,7 @@ def test_scenario_17_a_child_that_returns_loses_nothing(
     assert collector.took_once(("c0", 10), ("c1", 10))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_but(["fork"], METHODS))
 def test_scenario_17_a_child_that_raises_loses_nothing(
     collector, tmp_path, method
 ):

@@ -103,7 +103,7 @@ class Worker:
             self.program.process.stdin = None
         else:
             self.program.say(how)
-        self.program.process.wait(10)
+        self.program.process.wait(30)
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_a_relay_may_start_when_it_likes(
     agent.process.terminate()
 
     assert (worker.ready["threads"], worker.ready["sockets"]) == (1, 0)
-    assert agent.wait(10).code == 0
+    assert agent.wait(30).code == 0
     assert collector.took_once(("w", 4005))
 
 
@@ -244,7 +244,7 @@ def test_the_relay_finishes_what_a_worker_leaves(
     assert runner.wait_until(lambda: len(rings(spool)) == 1)
     assert runner.wait_until(other.is_delivered)
     agent.process.terminate()
-    run = agent.wait(10)
+    run = agent.wait(30)
     assert run.code == 0
     assert "Traceback" not in run.err
     assert collector.took_once(("w", 505), ("other", 5))
@@ -290,12 +290,12 @@ def test_a_relay_takes_over_from_a_worker_with_a_thread(
         worker.say("10")
         began = time.monotonic()
         assert runner.wait_until(worker.is_delivered)
-        return time.monotonic() - began < 0.1
+        return time.monotonic() - began < 1
 
     # A worker with a thread looks every three seconds.
     assert runner.wait_until(lambda: all(is_quick() for _ in range(5)))
     agent.process.terminate()
-    assert agent.wait(10).code == 0
+    assert agent.wait(30).code == 0
 
 
 def test_once_from_cron(start, relay, collector, spool):
@@ -307,10 +307,10 @@ def test_once_from_cron(start, relay, collector, spool):
     worker.say("1000")
     dead.end("_exit")
 
-    first = relay("--once").wait(15)
+    first = relay("--once").wait(60)
     middle = collector.summary().accepted
     worker.say("50")
-    second = relay("--once").wait(15)
+    second = relay("--once").wait(60)
 
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert middle == 1010
@@ -329,7 +329,7 @@ def test_once_ends_with_1_where_the_service_is_out(start, relay, collector):
 
     assert runner.wait_until(lambda: collector.summary().requests > 3)
     program.process.terminate()
-    run = program.wait(15)
+    run = program.wait(60)
 
     assert run.code == 1
     assert worker.counts()["delivered"] == 0
@@ -347,15 +347,15 @@ def test_sigterm_in_the_middle_of_a_drain(start, relay, collector):
     agent = relay()
     assert runner.wait_until(lambda: collector.summary().accepted >= 2000)
     agent.process.terminate()
-    run = agent.wait(10)
+    run = agent.wait(30)
     told = worker.counts()["delivered"]
     taken = collector.summary().accepted
     collector.add_fault(Fault(), times=1)
     second = relay()
 
-    assert runner.wait_until(worker.is_delivered, 20)
+    assert runner.wait_until(worker.is_delivered, 60)
     second.process.terminate()
-    assert (run.code, second.wait(10).code) == (0, 0)
+    assert (run.code, second.wait(60).code) == (0, 0)
     assert told == taken < 8005
     assert collector.summary().duplicates == 0
     assert collector.took_once(("w", 8005))
@@ -379,7 +379,7 @@ def test_a_stopped_worker_keeps_its_ring(start, relay, collector, spool):
 
     assert runner.wait_until(worker.is_delivered)
     agent.process.terminate()
-    run = agent.wait(10)
+    run = agent.wait(30)
     assert before == after
     assert len(after) == 1
     assert "0 adopted" in run.out
@@ -397,9 +397,9 @@ def test_an_outage_ends_in_order(start, relay, collector, spool):
         worker.say("300")
         time.sleep(0.1)
 
-    assert runner.wait_until(worker.is_delivered, 20)
+    assert runner.wait_until(worker.is_delivered, 60)
     counts = worker.counts()
     agent.process.terminate()
-    assert agent.wait(10).code == 0
+    assert agent.wait(30).code == 0
     assert (counts["delivered"], counts["dropped"]) == (3005, 0)
     assert collector.took_once(("w", 3005))

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp.collector import Fault
 
@@ -46,7 +47,7 @@ SUCCESSOR = """
                 [len(events), str(response.status)]),
         )
         workload.log(client, "own", 1)
-        give_up = time.monotonic() + 6
+        give_up = time.monotonic() + 30
         while (client.stats().recovered_delivered < int(sys.argv[1])
                and time.monotonic() < give_up):
             time.sleep(0.02)
@@ -84,7 +85,7 @@ def succeed(collector, spool, count):
     return told
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", slow_but(["a child that goes on"], ENDS))
 def test_the_successor_sends_what_a_dead_process_left(collector, spool, end):
     """
     Whatever ends it, and whatever children it leaves behind: all that was
@@ -97,7 +98,7 @@ def test_the_successor_sends_what_a_dead_process_left(collector, spool, end):
         {IMPORTS}
         client = workload.begin(spool_dir=directory, upload_interval_in_sec=60)
         workload.log(client, "sent", 30)
-        client.flush().result(5)
+        client.flush().result(30)
         workload.log(client, "left", 50)
         workload.tell(ready=True)
         {line}
@@ -107,7 +108,7 @@ def test_the_successor_sends_what_a_dead_process_left(collector, spool, end):
     )
     try:
         assert program.hear() == {"ready": True}
-        assert program.process.wait(10) == code
+        assert program.process.wait(30) == code
         found = succeed(collector, spool, 50)
     finally:
         program.end()
@@ -141,7 +142,7 @@ def test_what_an_exit_has_no_time_for_stays(collector, spool):
         client = workload.begin(
             spool_dir=directory, shutdown_timeout_millis=400)
         receipts = workload.log(client, "left", 50)
-        time.sleep(0.2)
+        workload.wait_asked()
         receipts += workload.log(client, "later", 50)
         begin = time.monotonic()
         """,
@@ -152,7 +153,7 @@ def test_what_an_exit_has_no_time_for_stays(collector, spool):
 
     (last,) = run.told
     assert (run.code, run.err) == (0, "")
-    assert 0.4 <= last["seconds"] < 1.0
+    assert 0.4 <= last["seconds"] < 5
     assert (last["pending"], last["spooled"], last["dropped"]) == (100, 100, 0)
     assert last["said"] == ["queued"]
     assert found["files"] == []
@@ -204,7 +205,7 @@ def test_a_spool_that_is_removed_under_a_process(collector, spool):
         workload.log(client, "before", 50)
         shutil.rmtree(directory)
         workload.log(client, "after", 50)
-        client.flush().result(5)
+        client.flush().result(30)
         time.sleep(3.5)
         workload.log(client, "later", 50)
         client.shutdown()

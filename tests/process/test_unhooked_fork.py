@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import runner
+from slowness import slow_but
 
 from ringamp import bindings
 from ringamp.collector import Fault
@@ -60,7 +61,7 @@ SOURCE = """
 
 
 @pytest.mark.parametrize("parent", ["logs", "is silent"])
-@pytest.mark.parametrize("kind", ["fork", "clone"])
+@pytest.mark.parametrize("kind", slow_but(["fork"], ["fork", "clone"]))
 def test_a_fork_by_c_code_is_noticed(collector, kind, parent):
     """
     Children and grandchildren that C code made log, shut down and end by
@@ -99,7 +100,7 @@ def test_a_hookless_child_needs_no_lock_of_the_parents_threads(collector):
     def hold():
         with logging._lock, threading._active_limbo_lock:
             held.set()
-            enough.wait(10)
+            enough.wait(30)
 
     threading.Thread(target=hold, daemon=True).start()
     held.wait()

@@ -45,7 +45,7 @@ app = Starlette(
     routes=[Route("/", hello), Route("/kill", hello)], lifespan=lifespan)
 """
 
-SCANS = 8
+SCANS = 30
 """Seconds in which leftovers must have been found."""
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from servers import Site
+from slowness import slow_but
 
 pytestmark = pytest.mark.process
 
@@ -85,7 +86,7 @@ def command(tmp_path, letter):
         except OSError:
             return None
 
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 30
     while (number := opened()) is None:
         assert time.monotonic() < give_up
         time.sleep(0.01)
@@ -110,12 +111,12 @@ def stop(site, tmp_path, options):
     time.sleep(0.3)
     if "--master" in options:
         command(tmp_path, b"q")
-        return site.program.wait(15)
+        return site.program.wait(60)
     return site.stop()
 
 
 @pytest.mark.parametrize("install", ["", "uwsgi"])
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", slow_but(["threads"], OPTIONS))
 def test_scenario_15_a_stop_loses_nothing(
     collector, serve, tmp_path, options, install
 ):
@@ -138,7 +139,8 @@ def test_scenario_15_a_stop_loses_nothing(
 
 
 @pytest.mark.parametrize(
-    "options", [name for name in OPTIONS if name != "default"]
+    "options",
+    slow_but(["threads"], [name for name in OPTIONS if name != "default"]),
 )
 def test_scenario_15_a_reload_loses_nothing(
     collector, serve, tmp_path, options

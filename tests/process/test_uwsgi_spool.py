@@ -25,7 +25,7 @@ ROWS = {**OPTIONS, "skip atexit": (*MASTER, "--skip-atexit")}
 # As "threads"; the exits of the two are compared in test_uwsgi.py.
 del ROWS["many threads"]
 
-SCANS = 8
+SCANS = 30
 """Seconds in which leftovers must have been found: two looks, and the time
 that a busy machine takes for them."""
 

@@ -74,7 +74,7 @@ class TlsService:
             head += part
         if first and self._hold == "read":
             self.reached.set()
-            self.go_on.wait(20)
+            self.go_on.wait(30)
         length = int(head.lower().split(b"content-length:")[1].split()[0])
         body = b""
         while len(body) < length:
@@ -86,7 +86,7 @@ class TlsService:
         tls.sendall(ANSWER + BODY[:6])
         if first and self._hold == "answer":
             self.reached.set()
-            self.go_on.wait(20)
+            self.go_on.wait(30)
         tls.sendall(BODY[6:])
         return True
 
@@ -98,7 +98,7 @@ class TlsService:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
 
 
 @contextlib.contextmanager

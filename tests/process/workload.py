@@ -13,13 +13,14 @@ import os
 import signal
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import ringamp
 
 KEY = "0123456789abcdef0123456789abcdef"
 
-HANG = 5.0
+HANG = 30.0
 """Seconds after which a process counts as hung."""
 
 faulthandler.enable()
@@ -28,11 +29,12 @@ faulthandler.enable()
 def begin(**options):
     """
     Initialise the default instance, with the options that the test wants as
-    well.
+    well. A busy machine may take its time for an exit.
     """
     url = options.pop("server_url", os.environ["RINGAMP_TEST_URL"])
     wanted = json.loads(os.environ.get("RINGAMP_TEST_OPTIONS", "{}"))
-    return ringamp.init(KEY, server_url=url, **{**wanted, **options})
+    usual = {"shutdown_timeout_millis": 60_000}
+    return ringamp.init(KEY, server_url=url, **{**usual, **wanted, **options})
 
 
 def event(tag):
@@ -56,13 +58,29 @@ def log(client, name, count, first=0):
     ]
 
 
-def wait_alone(seconds=10):
+def wait_alone(seconds=30):
     """
     Wait until the spool holds our own ring's file and nothing else.
     """
     path = Path(ringamp.get_instance().options.spool_dir)
     give_up = time.monotonic() + seconds
     while sum(not each.is_dir() for each in path.rglob("*")) > 1:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def wait_asked(requests=1, seconds=30):
+    """
+    Wait until so many requests have come to the collector, answered or not.
+    """
+    address = os.environ["RINGAMP_TEST_URL"].replace(
+        "2/httpapi", "_collector/summary"
+    )
+    give_up = time.monotonic() + seconds
+    while True:
+        with urllib.request.urlopen(address, timeout=seconds) as answer:
+            if json.load(answer)["requests"] >= requests:
+                return
         assert time.monotonic() < give_up
         time.sleep(0.01)
 

@@ -165,13 +165,18 @@ def test_stopping_finishes_the_request_and_leaves_the_rest(
     A signal in the middle of a request: what is under way gets its end, the
     rest stays in the ring for the next relay, and all locks are free.
     """
-    collector.faults.add(Fault(delay=0.3))
+    collector.faults.add(Fault(delay=2))
     one, other = worker("one"), worker("other")
     one.log(2500)
     other.log(10)
     agent = relay()
     before = signal.signal(signal.SIGUSR1, lambda *_: agent.stop())
-    alarm = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGUSR1))
+
+    def interrupt():
+        if collector.ledger.wait_for(requests=1, timeout=30):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    alarm = threading.Thread(target=interrupt)
     alarm.start()
     try:
         is_all_sent = agent.run()

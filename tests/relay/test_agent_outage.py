@@ -129,10 +129,11 @@ def test_once_sends_rings_backlog_and_what_becomes_backlog(
     call.
     """
     gone = worker("gone", retry_timeouts=[], delivery="thread")
-    collector.faults.add(Fault(status=503))
+    collector.faults.add(Fault(status=503), times=None)
     gone.log(5)
-    gone.client.flush().result(5)
+    gone.client.flush().result(30)
     gone.client.shutdown()
+    collector.faults.clear()
     shelved = files("backlog")
     dead = worker("dead")
     dead.log(3)
@@ -155,13 +156,14 @@ def test_once_says_that_a_file_of_the_backlog_fails(
     code; the next call tries again.
     """
     gone = worker("gone", retry_timeouts=[], delivery="thread")
-    collector.faults.add(Fault(status=503), times=2)
+    collector.faults.add(Fault(status=503), times=None)
     gone.log(5)
-    gone.client.flush().result(5)
+    gone.client.flush().result(30)
     gone.client.shutdown()
 
     assert not relay().run(once=True)
     assert len(files("backlog")) == 1
+    collector.faults.clear()
     assert relay().run(once=True)
     assert collector.ledger.summary().accepted == 5
 
@@ -243,10 +245,11 @@ def test_a_full_ring_that_is_stuck_does_not_keep_the_backlog(
     ring, and so no hurry.
     """
     gone = worker("gone", retry_timeouts=[], delivery="thread")
-    collector.faults.add(Fault(status=503))
+    collector.faults.add(Fault(status=503), times=None)
     gone.log(5)
-    gone.client.flush().result(5)
+    gone.client.flush().result(30)
     gone.client.shutdown()
+    collector.faults.clear()
     stuck = worker("stuck")
     stuck.log(1)
     stuck.tear(0)

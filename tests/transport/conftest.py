@@ -163,7 +163,7 @@ class RawServer:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
 
 
@@ -198,7 +198,7 @@ def post():
     """
     transports = {}
 
-    def send(url, timeout=5.0, event=None):
+    def send(url, timeout=30.0, event=None):
         options = Options.build(server_url=url)
         transport = transports.setdefault(0, HTTPTransport(options))
         payload = Envelope(KEY, options).payload(

@@ -168,12 +168,16 @@ def test_packing_lets_other_threads_run(codec):
     try:
         thread.start()
         start = counted[0]
-        codec(body)
-        ran = counted[0] - start
+        # On a busy machine the other thread may find no processor at first.
+        for _ in range(50):
+            codec(body)
+            ran = counted[0] - start
+            if ran:
+                break
     finally:
         ends.set()
         sys.setswitchinterval(before)
-        thread.join(10)
+        thread.join(30)
 
     assert ran > 0
 
@@ -196,7 +200,7 @@ def test_the_faster_codec_is_taken_where_it_is(is_fast):
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=200,
     )
 
     expected = "isal_codec" if is_fast else "zlib_codec"

@@ -232,7 +232,7 @@ def test_both_bodies_share_one_deadline(serve, make_transport, spell):
 
     server = serve(late, lambda line: line.hang())
     asked = payload(server.url)
-    asked.timeout = 0.6
+    asked.timeout = 2.5
 
     response = make_transport(server.url).send_payload(asked)
 
@@ -271,7 +271,7 @@ def test_threads_that_are_refused_at_once_warn_once(
     together = threading.Barrier(6)
 
     def refuse(line):
-        together.wait(5)
+        together.wait(30)
         line.send(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n")
 
     server = serve(*[refuse] * 6)
@@ -286,7 +286,7 @@ def test_threads_that_are_refused_at_once_warn_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
 
     assert [one.status for one in responses] == [Status.SUCCESS] * 6
     plain = [

@@ -99,10 +99,11 @@ def test_t1_a_refused_connection_is_a_response(serve, post):
     """
     Nobody listens: a SystemError that names the host.
     """
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-
-    response = post(f"http://127.0.0.1:{port}/?secret=1")
+    # Bound, so that it is nobody else's, and not listened at.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        response = post(f"http://127.0.0.1:{port}/?secret=1")
 
     assert (response.status, response.status_code) == (Status.SYSTEM_ERROR, 0)
     assert response.error == (

@@ -98,14 +98,14 @@ def test_what_comes_between_requests_is_nobody_s_answer(serve, post, spell):
 
     def say_and_give_notice(line):
         line.send(spell())
-        may_give.wait(5)
+        may_give.wait(30)
         line.send(spell(408, b""))
         given.set()
 
     server = serve(say_and_give_notice, spell(429, b""))
     assert post(server.url).status_code == 200
     may_give.set()
-    assert given.wait(5)
+    assert given.wait(30)
 
     assert post(server.url).status_code == 429
     assert server.connections == 2
@@ -123,7 +123,7 @@ def test_a_connection_closed_while_idle_costs_nothing(serve, post, spell):
 
     server = serve(say_and_close)
     post(server.url)
-    assert server.ended.acquire(timeout=5)
+    assert server.ended.acquire(timeout=30)
 
     response = post(server.url)
 
@@ -203,7 +203,7 @@ def test_close_closes_and_sending_opens_again(serve):
 
     transport.close()
 
-    assert server.ended.acquire(timeout=5)
+    assert server.ended.acquire(timeout=30)
     assert transport.send_payload(payload).status is Status.SUCCESS
     assert server.connections == 2
     transport.close()

@@ -31,7 +31,7 @@ class Pipe:
     def __init__(self, pieces, ends=True):
         ours, self._theirs = socket.socketpair()
         self.sock = plain_class()(fileno=ours.detach())
-        self.sock.deadline = time.monotonic() + 5
+        self.sock.deadline = time.monotonic() + 30
         self._pieces, self._ends = pieces, ends
         self._thread = threading.Thread(target=self._write)
         self._thread.start()
@@ -49,7 +49,7 @@ class Pipe:
 
     def __exit__(self, *_):
         self.sock.close()
-        self._thread.join(5)
+        self._thread.join(30)
         self._theirs.close()
 
 
