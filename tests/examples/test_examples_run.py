@@ -96,13 +96,13 @@ def get(url):
         return answer.read()
 
 
-def listens_at(server):
+def listens_at(server, words="Listening at: "):
     """
-    Read gunicorn's log up to the line that says where it listens.
+    Read a server's log up to the line that says where it listens.
     """
     for line in server.stderr:
-        if "Listening at: " in line:
-            return line.split("Listening at: ")[1].split()[0]
+        if words in line:
+            return line.split(words)[1].split()[0]
     return pytest.fail("the server did not start")
 
 
@@ -174,23 +174,24 @@ def test_the_fastapi_app_loses_no_request():
     Each request that uvicorn answered is one event at the collector after
     SIGTERM, although uvicorn then runs no exit handlers.
     """
-    port = free_port()
     with Collector(settings=Settings(throttle=False)) as collector:
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "uvicorn", "--port", str(port)),
-                *("--log-level", "warning", "fastapi_app:app"),
+                *(sys.executable, "-m", "uvicorn", "--port", "0"),
+                "fastapi_app:app",
             ],
             cwd=EXAMPLES,
             env={**os.environ, "RINGAMP_URL": collector.url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
-            url = f"http://127.0.0.1:{port}/"
-            deadline = time.monotonic() + 30
-            answers = [get(url, deadline) for _ in range(20)]
+            url = listens_at(server, "running on ")
+            answers = [get(f"{url}/") for _ in range(20)]
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(30)
+            server.communicate(timeout=60)
 
         assert len(set(answers)) == 20, "each has a device id of its own"
         assert collector.ledger.summary().accepted == 20
