@@ -28,7 +28,7 @@ TASKS = Path("/proc/self/task")
 PATIENCE = 1.0
 """Seconds for which the threads of a test are waited for."""
 
-WORKERS_A_CORE = 2
+WORKERS_A_CORE = 3
 """Processes that run tests, for each core: most tests wait for something."""
 
 LEFT_OUT = pytest.StashKey[int]()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import steadiness
+from slowness import slow_but
 
 HERE = Path(__file__).parent
 
@@ -69,7 +70,7 @@ def run(project, *arguments):
 LEFT_OUT = "1 slow tests were left out: `pytest --all` runs them too"
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", slow_but(["0"], ["0", "2"]))
 def test_slow_tests_are_left_out_and_the_summary_says_so(project, workers):
     """
     In worker processes and in one alone; the words say how to run them.
@@ -89,7 +90,7 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", slow_but(["a test"], ASKED))
 def test_what_is_asked_for_runs(project, name):
     """
     All, the slow ones, a file or a test by its name: nothing is left out.
@@ -102,6 +103,7 @@ def test_what_is_asked_for_runs(project, name):
     assert "left out" not in said
 
 
+@pytest.mark.slow
 def test_a_file_runs_in_one_process(project):
     """
     Where a file is asked for, starting workers would take the longest.
@@ -109,6 +111,7 @@ def test_a_file_runs_in_one_process(project):
     assert "created: " not in run(project, "-v", "tests/test_both.py")
 
 
+@pytest.mark.slow
 def test_a_test_that_fails_now_and_then_is_found(tmp_path):
     """
     Of two runs the second fails: its seed and its test are printed, and the

@@ -26,6 +26,7 @@ def burn(seconds):
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_every_step_is_measured(tmp_path):
     """
     The steps of a call and of a request have taken time, and together with

@@ -211,6 +211,7 @@ def test_a_round_in_node_has_every_figure(monkeypatch):
     assert found.lost == 10
 
 
+@pytest.mark.slow
 def test_a_peer_that_fails_stops_nobody():
     """
     It has no figures and a line that says why; the others have theirs.

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-from slowness import slow_but
 
 pytestmark = pytest.mark.process
 
@@ -96,7 +95,8 @@ def test_the_demo_loses_and_doubles_nothing():
     assert cell(done.stdout, "copies resent, which the service dropped") > 0
 
 
-@pytest.mark.parametrize("fault", slow_but(["status=403"], LOSSES))
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", LOSSES)
 def test_a_lost_event_is_noticed(fault):
     """
     Where the service refuses events, or only says that it took them, the
@@ -108,6 +108,7 @@ def test_a_lost_event_is_noticed(fault):
     assert cell(done.stdout, "lost") > 0
 
 
+@pytest.mark.slow
 def test_an_event_taken_twice_is_noticed():
     """
     Where a worker logs an event a second time, it has an insert_id of its

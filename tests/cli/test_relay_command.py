@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from slowness import slow_but
 
 from ringamp.client import Client
 from ringamp.collector import Collector, Settings
@@ -138,7 +139,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", slow_but(["no key", "bad key"], BAD))
 def test_a_wrong_command_line_is_told(tmp_path, name):
     """
     Exit code 2, one line that says what is wrong, no traceback, no key.
