@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 
+from forking import fork
 from wreckage import (
     FREE_AT,
     HEAD_AT,
@@ -257,7 +258,7 @@ def test_a_child_gets_nothing_out_of_an_orphan(spool):
     """
     ring_id = leave(spool, some(3))
     orphan = take(spool, ring_id)
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         code = 1
         try:

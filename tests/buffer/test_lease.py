@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+from forking import fork
 
 from ringamp.buffer.lease import CONSUMER, PRODUCER, Lease
 
@@ -230,7 +231,7 @@ def test_a_child_keeps_nothing_of_its_parents(pair):
     mine, other = pair
     mine.take(PRODUCER)
     closed, ended = os.pipe(), os.pipe()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         mine.close()
         os.write(closed[1], b"x")

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from forking import fork
 from wreckage import bytes_of
 
 from ringamp.bindings import CAPACITY_MIN, HEADER_SIZE
@@ -35,7 +36,7 @@ def in_child(question):
     """
     Ask *question* in a child of a fork; return whether it said yes.
     """
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         code = 1
         try:

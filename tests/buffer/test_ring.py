@@ -11,6 +11,7 @@ from collections import deque
 
 import orjson
 import pytest
+from forking import fork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,7 +209,7 @@ def test_a_ring_closed_before_a_fork_is_closed_in_the_child(ring):
     A child's generation is 0 until it renews it; no closed ring matches.
     """
     ring.close()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         os._exit(ring.push_event(event(1)) != FORKED)
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from descriptors import descriptors
+from forking import fork
 from wreckage import drain, open_spool, project_of
 
 from ringamp import MemoryTransport, Status
@@ -233,7 +234,7 @@ def test_a_child_has_a_ring_of_its_own(make_client, event, spool_dir):
     """
     client = make_client(spool_dir=spool_dir, upload_interval_in_sec=NEVER)
     client.log_event(event(1))
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         code = 1
         try:
@@ -253,13 +254,13 @@ def test_a_child_does_not_keep_a_dead_parents_ring(spool_dir, event):
     A parent that is gone left an orphan, though its child lives.
     """
     ready, stay = os.pipe(), os.pipe()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         client = Client("parent").init(
             KEY, spool_dir=spool_dir, upload_interval_in_sec=NEVER
         )
         client.log_event(event(1))
-        if os.fork() == 0:
+        if fork() == 0:
             os.close(stay[1])
             os.write(ready[1], b"x")
             os.read(stay[0], 1)

@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+from forking import fork
 
 from ringamp.collector import CollectorProcess, Fault, Settings
 
@@ -112,7 +113,7 @@ def test_a_fork_of_the_parent_does_not_end_it():
     A child that leaves the block by itself leaves the process alone.
     """
     with CollectorProcess(counting=True) as collector:
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             collector.stop()
             os._exit(0)

@@ -14,6 +14,7 @@ from wreckage import open_spool, project_of
 
 from ringamp import logs
 from ringamp.client import Client
+from ringamp.flusher import linger
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ def _fresh_log(monkeypatch):
     level = logs.logger.level
     yield
     logs.logger.setLevel(level)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """
+    Have every batch linger for a minute, unless something hurries it.
+    """
+    monkeypatch.setattr(linger, "SHORTEST", 60.0)
+    monkeypatch.setattr(linger, "next_linger", lambda *seen: 60.0)
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 
 from ringamp import MemoryTransport, Response, Status
-from ringamp.flusher import linger, loop
+from ringamp.flusher import loop
 from ringamp.flusher.delivery import Delivery
 from ringamp.flusher.exchange import PolicyExchange
 
 TAKEN = Response(Status.SUCCESS, 200)
-LONG = 60.0
 
 
 class Gate:
@@ -201,11 +200,11 @@ def test_a_thread_that_could_not_be_started_is_tried_again(
     assert receipt.result(30).status is Status.SUCCESS
 
 
-def test_what_is_logged_together_travels_together(make_client, monkeypatch):
+@pytest.mark.usefixtures("patient")
+def test_what_is_logged_together_travels_together(make_client):
     """
     The first event lingers for company; nobody is sent alone.
     """
-    monkeypatch.setattr(loop, "LINGER", LONG)
     transport = MemoryTransport()
     client = make_client(transport)
     for _ in range(5):
@@ -217,6 +216,7 @@ def test_what_is_logged_together_travels_together(make_client, monkeypatch):
     assert len(transport.events) == 500
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("options", "count", "more"),
     [
@@ -228,13 +228,10 @@ def test_what_is_logged_together_travels_together(make_client, monkeypatch):
     ],
     ids=["count", "cached", "bytes", "interval", "interval cached"],
 )
-def test_a_full_batch_lingers_no_longer(
-    make_client, monkeypatch, options, count, more
-):
+def test_a_full_batch_lingers_no_longer(make_client, options, count, more):
     """
     However long the linger or the interval is.
     """
-    monkeypatch.setattr(linger, "SHORTEST", LONG)
     client = make_client(MemoryTransport(), **options)
 
     receipts = [client.log_event(event(n, **more)) for n in range(count)]
@@ -242,11 +239,11 @@ def test_a_full_batch_lingers_no_longer(
     assert receipts[0].result(30).status is Status.SUCCESS
 
 
-def test_less_than_a_batch_does_linger(make_client, monkeypatch):
+@pytest.mark.usefixtures("patient")
+def test_less_than_a_batch_does_linger(make_client):
     """
     One event fewer is not sent until somebody asks.
     """
-    monkeypatch.setattr(linger, "SHORTEST", LONG)
     client = make_client(MemoryTransport(), max_cached_events=50)
     receipts = [client.log_event(event(n)) for n in range(49)]
 
@@ -270,11 +267,11 @@ def test_events_logged_during_a_request_go_with_the_next(make_client):
     assert gate.sizes == [1, 100]
 
 
-def test_a_flush_during_a_request_is_not_forgotten(make_client, monkeypatch):
+@pytest.mark.usefixtures("patient")
+def test_a_flush_during_a_request_is_not_forgotten(make_client):
     """
     What it asked for is sent when the request ends, without lingering.
     """
-    monkeypatch.setattr(linger, "SHORTEST", LONG)
     gate = Gate()
     client = make_client(gate)
     client.log_event(event(1))

@@ -11,6 +11,7 @@ from collections import OrderedDict, defaultdict
 
 import orjson
 import pytest
+from forking import fork
 from small_ring import EVENT, Ring, changed
 
 from ringamp import bindings
@@ -199,7 +200,7 @@ def test_ring_is_forked_in_a_child(ring):
     """
     A child's push into its parent's ring answers FORKED.
     """
-    child = os.fork()
+    child = fork()
     if child == 0:
         os._exit(ring.pushers.push_event(EVENT) != bindings.FORKED)
     _, status = os.waitpid(child, 0)

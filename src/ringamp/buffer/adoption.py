@@ -37,9 +37,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from ringamp.bindings import (
     CAPACITY_MAX,
@@ -59,7 +57,7 @@ MIN_ID_LENGTH_MAX = 1024
 """As of the option; a header that says more is none of ours."""
 
 
-class Findings(msgspec.Struct, frozen=True):
+class Findings(NamedTuple):
     """
     What a dead ring held.
 
