@@ -28,6 +28,16 @@ TASKS = Path("/proc/self/task")
 PATIENCE = 1.0
 """Seconds for which the threads of a test are waited for."""
 
+BYTECODE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode"
+"""Where compiled modules are kept while the environment forbids to keep them
+beside their sources: each of the processes that run tests, and each of the
+hundreds that tests start, would compile all of them again."""
+
+if sys.dont_write_bytecode and sys.pycache_prefix is None:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 WORKERS_A_CORE = 3
 """Processes that run tests, for each core: most tests wait for something."""
 
