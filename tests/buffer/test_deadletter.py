@@ -249,7 +249,7 @@ from ringamp.buffer.folder import Folder
 letters = DeadLetters(Folder.open(sys.argv[1]), int(sys.argv[2]))
 children = []
 for child in range(4):
-    pid = fork()
+    pid = os.fork()
     if not pid:
         for number in range(200):
             event = b'{"child":%d,"n":%d}' % (child, number)

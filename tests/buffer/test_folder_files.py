@@ -361,7 +361,7 @@ folder = Folder.open(sys.argv[1])
 names = folder.names()
 children = []
 for child in range(4):
-    pid = fork()
+    pid = os.fork()
     if not pid:
         for number in range(100):
             line = b"%d-%d-" % (child, number)
