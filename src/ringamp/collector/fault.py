@@ -5,6 +5,7 @@ One fault: what goes wrong with a request, and what is said instead.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -39,6 +40,12 @@ PLAIN_TYPES = frozenset(
 What a body that was given may be called. No browser runs any of these, so
 that nobody can have this server say a script of theirs.
 """
+
+NAMING = (
+    *("indexes", "field", "users", "devices"),
+    *("quota_users", "quota_devices"),
+)
+"""Parts whose values are in an answer's body."""
 
 CLASHES = {
     "reset": ("refuse", "half", "drip", "body", "html", "indexes"),
@@ -126,8 +133,9 @@ class Fault(
         if self.family not in bodies.FAMILIES:
             raise ValueError(f"family: {self.family!r}, not {bodies.FAMILIES}")
         for name in ("delay", "drip", "refuse"):
-            if (getattr(self, name) or 0) < 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is negative")
+            seconds = getattr(self, name) or 0
+            if not 0 <= seconds < math.inf:
+                raise ValueError(f"{name}: {seconds} is no time to wait")
         for name, others in CLASHES.items():
             for other in others:
                 if self._has(name) and self._has(other):
@@ -136,7 +144,8 @@ class Fault(
             if self._has(name) and not self.indexes:
                 raise ValueError(f"{name}: does nothing without indexes")
         check_headers(self.headers)
-        check_body(self.body)
+        for name in ("body", *NAMING):
+            check_sendable(name, getattr(self, name))
 
     def _has(self, name: str) -> bool:
         return bool(getattr(self, name) != _DEFAULTS[name])
@@ -282,11 +291,11 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"headers: {name!r} is not one of {allowed}")
 
 
-def check_body(body: str | dict[str, Any] | None) -> None:
+def check_sendable(name: str, value: Any) -> None:
     """
-    Raise a ValueError if *body* cannot be sent.
+    Raise a ValueError if the field *name* cannot be sent as JSON.
     """
     try:
-        orjson.dumps(body)
+        orjson.dumps(value)
     except TypeError as error:
-        raise ValueError(f"body: {error}") from None
+        raise ValueError(f"{name}: {error}") from None

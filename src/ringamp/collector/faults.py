@@ -22,16 +22,6 @@ from ringamp.collector.fault import Fault
 from ringamp.collector.fields import Event
 
 
-def check_odds(times: int | None, probability: float | None) -> None:
-    """
-    Raise a ValueError if a fault cannot be played so often.
-    """
-    if times is not None and times < 1:
-        raise ValueError(f"times: {times} is not 1 or more")
-    if probability is not None and not 0 <= probability <= 1:
-        raise ValueError(f"probability: {probability} is not in 0..1")
-
-
 class _Planned:
     """
     Strictly private: a fault, how often it is still to be played, and how
@@ -82,7 +72,10 @@ class Faults:
 
             probability: Of each request to meet it; None: it is queued.
         """
-        check_odds(times, probability)
+        if times is not None and times < 1:
+            raise ValueError(f"times: {times} is not 1 or more")
+        if probability is not None and not 0 <= probability <= 1:
+            raise ValueError(f"probability: {probability} is not in 0..1")
         planned = _Planned(fault, times, probability)
         with self._lock:
             (self._queue if probability is None else self._chances).append(
