@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Tests of `ringamp.collector.rules`: requests as a whole, limits and dedupe.
+Tests of `ringamp.collector.rules`: requests as a whole and limits.
 """
 
 import gzip
@@ -15,7 +15,7 @@ from uploads import BATCH, INVALID, NOW, V2, ask, event, request
 
 from ringamp.collector.reading import events_in
 from ringamp.collector.rules import answer
-from ringamp.collector.settings import LENIENT, Limits, Settings
+from ringamp.collector.settings import Limits, Settings
 from ringamp.collector.state import State
 
 
@@ -293,185 +293,6 @@ def test_a_bomb_is_not_unpacked():
 
     assert said.status == 413
     assert peak < 5_000_000
-
-
-def test_without_limits_everything_sensible_is_taken():
-    """
-    Lenient settings lift the limits of count and size, not of sense.
-    """
-    many = [event()] * 5000
-
-    assert ask(*many, settings=LENIENT).status == 200
-    assert ask(event(time="x"), settings=LENIENT).status == 400
-
-
-DEEP = {"event_properties": json.loads('{"a":' * 400 + "1" + "}" * 400)}
-
-LENIENTLY = {
-    "short user": {"user_id": "u"},
-    "short device beside a user": {"device_id": "d"},
-    "long id": {"user_id": "u" * 2000},
-    "forbidden id": {"user_id": "anonymous"},
-    "empty id": {"user_id": ""},
-    "device of zeros": {"device_id": "0000"},
-    "depth": DEEP,
-    "groups": {"groups": {str(n): ["g"] * 20 for n in range(20)}},
-    "long text": {"event_properties": {"a": "x" * 5000}},
-}
-
-
-@pytest.mark.parametrize("path", [V2, BATCH])
-@pytest.mark.parametrize("case", LENIENTLY)
-def test_lenient_takes_events_as_they_come(case, path):
-    """
-    Nothing is refused for a limit, and nothing cut off or left out, whatever
-    the body is called.
-    """
-    sent = event(**LENIENTLY[case])
-    body = {"api_key": "KEY", "events": [sent]}
-    said = answer(
-        request(body, path, content_type="text/plain"), LENIENT, State(), NOW
-    )
-
-    assert said.status == 200
-    assert list(said.taken) == [sent]
-    assert not said.losses
-
-
-VALUES = [
-    *(None, "", "u", "alice", "anonymous", "u" * 1025, 7, 1.5, True, {}, []),
-    *({"a": "x" * 2000}, {"$set": {"a": 1}}, {"$remove": {"a": 1}}, DEEP),
-    {str(n): ["g", "h"] for n in range(7)},
-]
-NAMES = [
-    *("event_type", "user_id", "device_id", "time", "groups", "insert_id"),
-    *("event_properties", "user_properties", "group_properties", "other"),
-]
-
-
-@given(
-    events=st.lists(
-        st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES)),
-        max_size=3,
-    ),
-    kind=st.sampled_from(["$identify", "$groupidentify", "Checkout"]),
-    path=st.sampled_from([V2, BATCH]),
-)
-def test_lenient_takes_all_that_strict_takes(events, kind, path):
-    """
-    What the strict collector answers 200, the lenient one does as well.
-    """
-    sent = [{"event_type": kind, "user_id": "alice", **one} for one in events]
-    strict, lenient = (
-        ask(*json.loads(json.dumps(sent)), path=path, settings=settings)
-        for settings in (Settings(), LENIENT)
-    )
-
-    assert strict.status != 200 or lenient.status == 200
-
-
-def test_a_repeated_insert_id_is_dropped():
-    """
-    Sent again with the same device, an event is answered 200 and not taken;
-    on another device it is another event.
-    """
-    state = State()
-    first = event(insert_id="i1", device_id="device-1")
-    other = event(insert_id="i1", device_id="device-2")
-    ask(first, state=state)
-    said = ask(first, other, other, state=state)
-
-    assert said.status == 200
-    assert said.body["events_ingested"] == 3
-    assert list(said.taken) == [other]
-    assert list(said.duplicates) == [first, other]
-
-
-def test_projects_share_no_insert_ids():
-    """
-    The same event under another API key is another project's.
-    """
-    state = State()
-    twin = event(insert_id="i1", device_id="device-1")
-    first = ask(twin, state=state, api_key="KEY1")
-    second = ask(twin, state=state, api_key="KEY2")
-    third = ask(twin, state=state, api_key="KEY1")
-
-    assert [len(said.taken) for said in (first, second, third)] == [1, 1, 0]
-
-
-def test_an_insert_id_is_known_for_seven_days():
-    """
-    Then the same event is new, and known for seven days once more.
-    """
-    state = State()
-    twin = event(insert_id="i1")
-    days = [0, 6.9, 7, 13.9, 14]
-    taken = [
-        len(ask(twin, state=state, now=NOW + day * 86_400).taken)
-        for day in days
-    ]
-
-    assert taken == [1, 0, 1, 0, 1]
-
-
-@given(
-    waits=st.lists(st.integers(0, 20), max_size=30),
-    names=st.lists(st.sampled_from("abc"), min_size=30, max_size=30),
-    window=st.integers(1, 20),
-)
-def test_dedupe_is_a_window_behind_each_event(waits, names, window):
-    """
-    An event is a duplicate if one like it was taken within the window, and
-    never for one that was not taken itself.
-    """
-    state = State()
-    settings = Settings(dedupe_seconds=window, throttle=False)
-    now = NOW
-    last = {}
-    for wait, name in zip(waits, names, strict=False):
-        now += wait
-        said = ask(
-            event(insert_id=name), state=state, settings=settings, now=now
-        )
-        is_new = name not in last or last[name] <= now - window
-        if is_new:
-            last[name] = now
-
-        assert len(said.taken) == is_new
-
-
-def test_dedupe_can_be_off():
-    """
-    Without dedupe, and without insert_id, repeats are taken.
-    """
-    twin = event(insert_id="i1")
-
-    assert len(ask(event(), event()).taken) == 2
-    assert len(ask(twin, twin, settings=Settings(dedupe=False)).taken) == 2
-
-
-def test_dedupe_memory_is_bounded():
-    """
-    The oldest insert_id is the first to be forgotten.
-    """
-    state = State(dedupe_memory=2)
-    ask(*[event(insert_id=f"i{n}") for n in range(3)], state=state)
-
-    assert len(ask(event(insert_id="i2"), state=state).duplicates) == 1
-    assert len(ask(event(insert_id="i0"), state=state).taken) == 1
-    assert len(state.seen) == 2
-
-
-def test_a_refused_request_leaves_no_trace():
-    """
-    The insert_ids of a refused request are not remembered.
-    """
-    state = State()
-    good = event(insert_id="i1")
-    ask(good, event(time="x"), state=state)
-
-    assert list(ask(good, state=state).taken) == [good]
 
 
 JSON_VALUES = st.recursive(
