@@ -48,16 +48,18 @@ def start(*arguments, **more):
     return subprocess.Popen([*command, *arguments], **more)
 
 
-def post(url, key="KEY"):
+def post(url, key="KEY", *, kind="application/json", host=None, **sent):
     """
-    Post one event; return the answer.
+    Post one *event*, or *events*; return the answer.
     """
-    event = {"event_type": "x", "user_id": "alice"}
-    upload = {"api_key": key, "events": [event]}
+    event = sent.get("event") or {"event_type": "x", "user_id": "alice"}
+    upload = {"api_key": key, "events": sent.get("events") or [event]}
     body = json.dumps(upload, separators=(",", ":")).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": kind}
+    if host is not None:
+        headers["Host"] = host
     request = urllib.request.Request(url, body, headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=30) as response:
         return json.load(response)
 
 
@@ -94,6 +96,148 @@ def test_keys_are_enforced():
         process.stdout.read()
 
     assert (taken, caught.value.code) == (200, 400)
+
+
+def first_url(process):
+    """
+    Return the URL that is printed first.
+    """
+    return process.stdout.readline().split()[-1]
+
+
+WRONG_ARGUMENTS = {
+    "a port too large": ["--port", "99999"],
+    "a port below none": ["--port", "-1"],
+    "a port that is none": ["--port", "http"],
+    "a latency below none": ["--latency", "-1"],
+    "a latency that is none": ["--latency", "nan"],
+    "an endless latency": ["--latency", "inf"],
+    "no host": ["--allow-host", "a/b"],
+    "no origin": ["--allow-origin", "localhost"],
+    "no such way": ["--short-ids", "keep"],
+    "no key": ["--api-key", ""],
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ARGUMENTS)
+def test_a_wrong_argument_is_told(case):
+    """
+    A value that an option cannot have is an exit code of 2 and a message
+    that repeats it, and no traceback.
+    """
+    option, value = WRONG_ARGUMENTS[case]
+    said = run("collector", option, value)
+
+    assert said.returncode == 2
+    assert "Error" in said.stderr
+    assert value in said.stderr or option in said.stderr or not value
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("host", ["a..b", "256.256.256.256", "no such host"])
+def test_a_host_that_cannot_be_had_is_told(host):
+    """
+    What is no address of this machine is an exit code of 1 and a reason.
+    """
+    said = run("collector", "--port", "0", "--host", host)
+
+    assert said.returncode == 1
+    assert f"cannot listen on {host}:0: " in said.stdout
+    assert "Traceback" not in said.stderr
+
+
+def test_help_says_what_counting_leaves_out():
+    """
+    The options that then do nothing are named.
+    """
+    environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+    said = subprocess.run(
+        [sys.executable, "-m", "ringamp", "collector", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=environment,
+    )
+    told = " ".join(re.sub(r"[^\w<>./:*-]+", " ", said.stdout).split())
+    about = told.partition("--counting")[2]
+
+    for option in ("--strict", "--throttle", "--short-ids", "--api-key"):
+        assert option in about
+    assert "no rule of the service is checked" in about
+    assert "--allow-host" in told
+
+
+def test_short_ids_are_refused_or_removed():
+    """
+    One option decides for both APIs.
+    """
+    with start(
+        "--short-ids", "remove", stdout=subprocess.PIPE, text=True
+    ) as process:
+        url = first_url(process)
+        event = {"event_type": "x", "user_id": "alice", "device_id": "d"}
+        said = post(url, event=event)
+        process.terminate()
+        rest = process.stdout.read()
+
+    assert said["code"] == 200
+    assert "warning: device_id: an id that is too short is removed" in rest
+
+
+def test_lenient_takes_what_has_no_sense_for_the_service():
+    """
+    Neither ids nor types of content are refused.
+    """
+    with start("--lenient", stdout=subprocess.PIPE, text=True) as process:
+        url = first_url(process)
+        event = {"event_type": "x", "user_id": "u"}
+        said = post(url, event=event, kind="text/plain")
+        batch = post(url.replace("2/httpapi", "batch"), event=event)
+        process.terminate()
+        process.stdout.read()
+
+    assert (said["code"], batch["code"]) == (200, 200)
+
+
+def test_it_goes_by_the_names_it_is_given():
+    """
+    Another name is refused until it is allowed, and the terminal says how.
+    """
+    with start(
+        "--allow-host", "collector", stdout=subprocess.PIPE, text=True
+    ) as process:
+        url = first_url(process)
+        said = post(url, host="collector:80")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(url, host="evil.example")
+        caught.value.close()
+        process.terminate()
+        rest = process.stdout.read()
+
+    assert said["code"] == 200
+    assert caught.value.code == 403
+    assert "warning: " in rest
+    assert "--allow-host evil.example" in rest
+
+
+def test_warnings_come_to_an_end():
+    """
+    However many ids are too fast, only the first are told in the terminal.
+    """
+    with start("--lenient", stdout=subprocess.PIPE, text=True) as process:
+        url = first_url(process)
+        events = [
+            {"event_type": "x", "user_id": f"[user]-{number % 30}"}
+            for number in range(30 * 900)
+        ]
+        post(url, events=events)
+        process.terminate()
+        rest = process.stdout.read()
+
+    assert rest.count("would answer 429") == 20
+    assert "warning: [user]-0 sends more events a second" in rest
+    assert "/_collector/losses" in rest
 
 
 def test_counting_counts():

@@ -6,8 +6,9 @@ Tests of what one event may hold: tables of fields and ids, and their answers.
 import json
 
 import pytest
-from uploads import BATCH, INVALID, LENGTHS, MISSING, ask, event
+from uploads import BATCH, INVALID, LENGTHS, MISSING, V2, ask, event
 
+from ringamp.collector.fields import GROUP_OPERATIONS, OPERATIONS
 from ringamp.collector.settings import Settings
 
 
@@ -34,12 +35,10 @@ WRONG_FIELDS = {
         "user_properties",
     ),
     "properties no object": ({"event_properties": []}, "event_properties"),
-    "six group types": (
-        {"groups": {str(i): "g" for i in range(6)}},
-        "groups",
-    ),
-    "eleven groups": ({"groups": {"a": ["g"] * 11}}, "groups"),
+    "groups no object": ({"groups": ["g"]}, "groups"),
     "group no string": ({"groups": {"a": 7}}, "groups"),
+    "group among others no string": ({"groups": {"a": ["g", 7]}}, "groups"),
+    "unknown field without bottom": ({"my_field": nested(501)}, "my_field"),
     "price as text": ({"price": "9.99"}, "price"),
     "quantity a fraction": ({"quantity": 1.5}, "quantity"),
     "session a fraction": ({"session_id": 1.5}, "session_id"),
@@ -56,6 +55,16 @@ WRONG_FIELDS = {
         },
         "user_properties",
     ),
+    **{
+        f"{operation} of a group": (
+            {
+                "event_type": "$groupidentify",
+                "group_properties": {operation: {"a": 1}},
+            },
+            "group_properties",
+        )
+        for operation in sorted(OPERATIONS - GROUP_OPERATIONS)
+    },
     "operation no object": (
         {"event_type": "$identify", "user_properties": {"$add": 1}},
         "user_properties",
@@ -90,6 +99,15 @@ FINE = {
         "user_properties": {"$set": {"a": 1}, "$clearAll": "-"},
     },
     "id of 1024": {"user_id": "u" * 1024},
+    "six group types": {"groups": {str(i): "g" for i in range(6)}},
+    "eleven groups": {"groups": {"a": ["g"] * 11}},
+    "text of 1025": {"event_properties": {"a": "x" * 1025}},
+    "unknown field of 500": {"my_field": nested(500)},
+    "operations of a group": {
+        "event_type": "$groupidentify",
+        "groups": {"company": "acme"},
+        "group_properties": {name: {"a": 1} for name in GROUP_OPERATIONS},
+    },
 }
 
 
@@ -165,6 +183,32 @@ def test_batch_removes_a_short_id():
     none_left = ask(event(user_id="u1"), path=BATCH)
 
     assert list(said.taken) == [event()]
+    assert none_left.body[LENGTHS] == {"user_id": [0]}
+
+
+@pytest.mark.parametrize("path", [V2, BATCH])
+def test_what_becomes_of_a_short_id_can_be_chosen(path):
+    """
+    One rule for both APIs: the event is refused, or the id is removed.
+    """
+    short = event(device_id="d1")
+    refused = ask(
+        short, path=path, settings=Settings().with_short_ids("refuse")
+    )
+    removed = ask(
+        short, path=path, settings=Settings().with_short_ids("remove")
+    )
+    none_left = ask(
+        event(user_id="u1"),
+        path=path,
+        settings=Settings().with_short_ids("remove"),
+    )
+
+    assert refused.body[LENGTHS] == {"device_id": [0]}
+    assert list(removed.taken) == [event()]
+    assert [str(loss) for loss in removed.losses] == [
+        "device_id: an id that is too short is removed"
+    ]
     assert none_left.body[LENGTHS] == {"user_id": [0]}
 
 

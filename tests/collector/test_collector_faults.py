@@ -3,13 +3,29 @@
 Tests of `ringamp.collector.faults`: which fault is played, and what it says.
 """
 
+import json
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from ringamp.collector import Fault, Faults
+from ringamp.collector.plan import read_plan
 
 USUAL = {"code": 200}
 EVENTS = [{"user_id": "alice"}, {"user_id": "bobby"}]
+
+
+def deep(levels):
+    """
+    Build a list within so many others.
+    """
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def test_the_queue_is_played_in_order():
@@ -194,22 +210,104 @@ def test_a_fault_says_whether_events_are_taken(case):
     assert fault.takes is takes
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"status": 99},
-        {"family": "nothing"},
-        {"delay": -1},
-        {"refuse": -0.1},
-        {"reset": "between"},
-    ],
-)
-def test_a_wrong_fault_is_refused(wrong):
+WRONG = {
+    "status": {"status": 99},
+    "family": {"family": "nothing"},
+    "delay": {"delay": -1},
+    "refuse": {"refuse": -0.1},
+    "reset": {"reset": "between"},
+    "a page": {"headers": {"Content-Type": "text/html"}},
+    "a page in capitals": {"headers": {"CONTENT-TYPE": "Text/HTML; a=b"}},
+    "a drawing": {"headers": {"content-type": "image/svg+xml"}},
+    "a tree": {"headers": {"content-type": "application/xhtml+xml"}},
+    "a script": {"headers": {"content-type": "text/javascript"}},
+    "no type": {"headers": {"content-type": ""}},
+    "two types": {"headers": {"content-type": "text/plain, text/html"}},
+    "sniffing": {"headers": {"X-Content-Type-Options": "none"}},
+    "no sandbox": {"headers": {"Content-Security-Policy": ""}},
+    "open to a page": {"headers": {"Access-Control-Allow-Origin": "*"}},
+    "length": {"headers": {"Content-Length": "7"}},
+    "chunks": {"headers": {"Transfer-Encoding": "chunked"}},
+    "two lines": {"headers": {"a": "b\r\nc: d"}},
+    "two lines in a name": {"headers": {"a: b\r\nc": "d"}},
+    "no name": {"headers": {"": "d"}},
+    "no latin": {"headers": {"a": "\u20ac"}},
+    "half a pair": {"body": "\ud800"},
+    "a large number": {"body": {"a": 2**70}},
+    "a large index": {"indexes": [2**70]},
+    "half a pair in an id": {"users": ["\ud800"]},
+    "half a pair in a field": {"indexes": [0], "field": "\ud800"},
+    "no time": {"delay": float("nan")},
+    "no end": {"drip": float("inf")},
+    "deep": {"body": {"a": deep(600)}},
+    "family without indexes": {"family": "silenced_events"},
+    "field without indexes": {"field": "time"},
+    "half and drip": {"half": True, "drip": 1},
+    "reset and refuse": {"reset": "before", "refuse": 1},
+    "reset and a body": {"reset": "after", "body": "a"},
+    "page and body": {"html": True, "body": "a"},
+    "body and indexes": {"body": "a", "indexes": [0]},
+    "misspelt": {"status_code": 500},
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_fault_is_refused(case):
     """
-    A fault from another process is checked like one from here.
+    What cannot be sent, would be run by a browser, or would do nothing is
+    refused when it is planned, from another process as from here.
     """
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(wrong, Fault)
+        msgspec.convert(WRONG[case], Fault)
+
+
+NAMES = {field.name for field in fields(Fault)}
+
+
+@given(
+    name=st.text(min_size=1).filter(lambda name: name not in NAMES)
+    | st.sampled_from(sorted(NAMES)).map(str.upper)
+    | st.sampled_from(sorted(NAMES)).map(lambda name: f" {name}"),
+    inside=st.booleans(),
+)
+def test_an_unknown_field_is_named_with_what_is_allowed(name, inside):
+    """
+    A field that a plan or its fault has not is refused, by its name and
+    beside all that there are.
+    """
+    fault = {"status": 500}
+    plan = (
+        {"fault": {**fault, name: 1}} if inside else {"fault": fault, name: 1}
+    )
+    if not inside and name in ("fault", "times", "probability"):
+        return
+    with pytest.raises(ValueError, match="unknown field") as caught:
+        read_plan(json.dumps(plan).encode())
+
+    told = str(caught.value)
+    assert repr(name) in told
+    for known in NAMES if inside else ("fault", "times", "probability"):
+        assert known in told.partition("allowed are ")[2]
+
+
+@pytest.mark.parametrize("plan", ["{}", "[]", "1", '{"fault": null}', "{"])
+def test_a_plan_of_nothing_is_refused(plan):
+    """
+    A plan is an object and has a fault.
+    """
+    with pytest.raises((ValueError, msgspec.MsgspecError)):
+        read_plan(plan.encode())
+
+
+def test_every_field_can_be_planned():
+    """
+    What a process sends of a fault of its own is read as the same fault.
+    """
+    some = Fault(indexes=(1,), field="time")
+    for fault in (Fault(status=500), some, Fault()):
+        plan = read_plan(msgspec.json.encode({"fault": fault, "times": 3}))
+
+        assert (plan.fault, plan.times) == (fault, 3)
 
 
 def test_wrong_odds_are_refused():

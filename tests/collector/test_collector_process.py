@@ -15,7 +15,7 @@ import time
 import pytest
 from forking import fork
 
-from ringamp.collector import CollectorProcess, Fault, Settings
+from ringamp.collector import CollectorProcess, Fault, Loss, Settings
 
 pytestmark = pytest.mark.process
 
@@ -80,6 +80,75 @@ def test_it_serves_and_can_be_asked(post):
 
     assert not is_alive(pid)
     collector.stop()
+
+
+def test_any_number_of_ids_can_be_checked():
+    """
+    A question larger than what is read at once is asked in parts.
+    """
+    names = [f"{number}-\u00e4{'x' * 300}" for number in range(20_000)]
+    with CollectorProcess() as collector:
+        said = collector.check(names)
+
+    assert said.missing == names
+    assert said.doubled == []
+
+
+def test_losses_can_be_asked_for(post):
+    """
+    What the service drops silently is told by the process.
+    """
+    sent = [{**EVENTS[0], "groups": {"a": ["g"] * 11}}]
+    with CollectorProcess() as collector:
+        post(collector.url, sent)
+
+        assert collector.losses() == [Loss("groups", "a", 1)]
+
+
+def test_hosts_and_pages_can_be_allowed(pool):
+    """
+    The process is given whom it may serve.
+    """
+    page = "http://localhost:3000"
+    with CollectorProcess(
+        allow_hosts=["collector"], allow_origins=[page]
+    ) as collector:
+        url = f"{collector.base_url}/_collector/summary"
+        named = pool.request("GET", url, headers={"Host": "collector:1"})
+        asked = pool.request(
+            "OPTIONS", collector.url, headers={"Origin": page}
+        )
+
+    assert (named.status, asked.status) == (200, 204)
+
+
+WRONG_ARGUMENTS = {
+    "port": (["--port", "99999"], 2, "99999"),
+    "latency": (["--latency", "nan"], 2, "nan"),
+    "host": (["--allow-host", "a/b"], 2, "a/b"),
+    "origin": (["--allow-origin", "a"], 2, "origin"),
+    "short ids": (["--short-ids", "a"], 2, "refuse"),
+    "where": (["--host", "a..b"], 1, "cannot listen"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ARGUMENTS)
+def test_wrong_arguments_of_the_module_are_told(case):
+    """
+    Each ends with a line that says what is wrong, and with its exit code.
+    """
+    arguments, code, told = WRONG_ARGUMENTS[case]
+    said = subprocess.run(
+        [sys.executable, "-m", "ringamp.collector", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert said.returncode == code
+    assert told in said.stderr.splitlines()[-1]
+    assert "Traceback" not in said.stderr
 
 
 def test_an_unknown_key_is_refused(post):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Tests of `ringamp.collector.rules`: requests as a whole, limits and dedupe.
+Tests of `ringamp.collector.rules`: requests as a whole and limits.
 """
 
 import gzip
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uploads import BATCH, INVALID, NOW, V2, ask, event, request
 
-from ringamp.collector.rules import answer, events_in
-from ringamp.collector.settings import LENIENT, Limits, Settings
+from ringamp.collector.reading import events_in
+from ringamp.collector.rules import answer
+from ringamp.collector.settings import Limits, Settings
 from ringamp.collector.state import State
 
 
@@ -84,6 +85,12 @@ REQUEST_LEVEL = {
         ),
         413,
         "Payload too large",
+        None,
+    ),
+    "empty in gzip": (
+        request(gzip.compress(b""), **PACKED),
+        400,
+        "Missing request body",
         None,
     ),
     "empty": (request(b""), 400, "Missing request body", None),
@@ -266,7 +273,7 @@ def test_gzip_is_unpacked_and_counted_unpacked():
     said = answer(sent, Settings(), State(), NOW)
 
     assert said.body["payload_size_bytes"] == len(plain)
-    assert events_in(sent) == [event()]
+    assert events_in(sent, Settings()) == [event()]
 
 
 def test_a_bomb_is_not_unpacked():
@@ -286,66 +293,6 @@ def test_a_bomb_is_not_unpacked():
 
     assert said.status == 413
     assert peak < 5_000_000
-
-
-def test_without_limits_everything_sensible_is_taken():
-    """
-    Lenient settings lift the limits of count and size, not of sense.
-    """
-    many = [event()] * 5000
-
-    assert ask(*many, settings=LENIENT).status == 200
-    assert ask(event(time="x"), settings=LENIENT).status == 400
-
-
-def test_a_repeated_insert_id_is_dropped():
-    """
-    Sent again with the same device, an event is answered 200 and not taken;
-    on another device it is another event.
-    """
-    state = State()
-    first = event(insert_id="i1", device_id="device-1")
-    other = event(insert_id="i1", device_id="device-2")
-    ask(first, state=state)
-    said = ask(first, other, other, state=state)
-
-    assert said.status == 200
-    assert said.body["events_ingested"] == 3
-    assert list(said.taken) == [other]
-    assert list(said.duplicates) == [first, other]
-
-
-def test_dedupe_can_be_off():
-    """
-    Without dedupe, and without insert_id, repeats are taken.
-    """
-    twin = event(insert_id="i1")
-
-    assert len(ask(event(), event()).taken) == 2
-    assert len(ask(twin, twin, settings=Settings(dedupe=False)).taken) == 2
-
-
-def test_dedupe_memory_is_bounded():
-    """
-    The oldest insert_id is the first to be forgotten.
-    """
-    state = State(dedupe_memory=2)
-    ask(*[event(insert_id=f"i{n}") for n in range(3)], state=state)
-
-    assert len(ask(event(insert_id="i2"), state=state).duplicates) == 1
-    assert len(ask(event(insert_id="i0"), state=state).taken) == 1
-    assert len(state.seen) == 2
-
-
-def test_a_refused_request_leaves_no_trace():
-    """
-    The insert_ids of a refused request are not remembered.
-    """
-    state = State()
-    good = event(insert_id="i1")
-    ask(good, event(time="x"), state=state)
-
-    assert list(ask(good, state=state).taken) == [good]
 
 
 JSON_VALUES = st.recursive(

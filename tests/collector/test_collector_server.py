@@ -13,7 +13,8 @@ import time
 import pytest
 from descriptors import descriptors
 
-from ringamp.collector import Collector, Limits, Settings
+from ringamp.collector import Collector, Fault, Limits, Settings
+from ringamp.collector.control import ENDPOINTS
 
 EVENTS = [
     {"event_type": "x", "user_id": "alice", "insert_id": "a"},
@@ -51,7 +52,7 @@ def test_an_unknown_path_is_refused(collector, post):
     """
     Any other path has the documented 400.
     """
-    response = post(collector.base_url + "/identify", EVENTS)
+    response = post(collector.base_url + "/3/httpapi", EVENTS)
 
     assert response.status == 400
     assert response.json()["error"] == "Invalid request path"
@@ -228,7 +229,8 @@ def ask(collector, pool):
 
     def send(method, path, body=None):
         url = f"{collector.base_url}/_collector/{path}"
-        return pool.request(method, url, body=body)
+        json = {"Content-Type": "application/json"}
+        return pool.request(method, url, body=body, headers=json)
 
     return send
 
@@ -238,7 +240,7 @@ def test_the_ledger_can_be_asked(collector, post, ask):
     Other processes learn the counts, the events, the order and the ids.
     """
     post(collector.url, EVENTS)
-    verdict = ask("POST", "check", b"a\nb\nx\n").json()
+    verdict = ask("POST", "check", b'["a", "b", "x"]').json()
 
     assert ask("GET", "summary").json()["accepted"] == 3
     assert ask("GET", "insert_ids").data == b"a\nb\nc\n"
@@ -264,6 +266,98 @@ def test_faults_can_be_planned_from_outside(collector, post, ask):
         refused = ask("POST", "faults", json.dumps(wrong))
         assert refused.status == 400
         assert refused.data
+
+
+def test_a_question_that_means_nothing_is_refused(ask):
+    """
+    A name in a query that an endpoint has not would do nothing: it is a 400
+    that names it and what there is, on every endpoint.
+    """
+    for row in ENDPOINTS:
+        said = ask(row.method, f"{row.path[1:]}?user=alice")
+
+        assert said.status == 400
+        assert "'user'" in said.data.decode()
+        assert all(name in said.data.decode() for name in row.query)
+    assert ask("GET", "order").status == 400
+    assert ask("GET", "order?user_id=a&device_id=b").status == 400
+    assert ask("GET", "events?user_id=a&user_id=b").status == 400
+
+
+def test_a_misspelt_fault_is_refused_from_outside(collector, ask):
+    """
+    The answer names the field and all that are allowed; nothing is planned.
+    """
+    said = ask("POST", "faults", b'{"fault": {"status_code": 500}}')
+
+    assert said.status == 400
+    assert b"'status_code'" in said.data
+    assert b"status" in said.data
+    assert len(collector.faults) == 0
+
+
+def test_losses_can_be_asked_for(collector, post, ask):
+    """
+    What the service would drop silently is told by its kind and subject.
+    """
+    post(collector.url, [{**EVENTS[0], "groups": {"a": ["g"] * 11}}])
+
+    assert ask("GET", "losses").json() == [
+        {"kind": "groups", "subject": "a", "count": 1}
+    ]
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_an_answer_that_can_have_no_body_has_none(collector, post, status):
+    """
+    The connection is sound for the next request.
+    """
+    collector.faults.add(Fault(status=status, body="more"))
+    said = post(collector.url, EVENTS)
+
+    assert (said.status, said.data) == (status, b"")
+    assert post(collector.url, EVENTS).status == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port": 99_999},
+        {"port": -1},
+        {"latency_millis": -1},
+        {"latency_millis": float("nan")},
+        {"latency_millis": float("inf")},
+        {"allow_hosts": ["a/b"]},
+        {"allow_origins": ["a"]},
+    ],
+    ids=str,
+)
+def test_arguments_that_mean_nothing_are_errors(wrong):
+    """
+    They are told by the constructor, before anything listens.
+    """
+    with pytest.raises(ValueError, match=r"port|latency|host|origin"):
+        Collector(**wrong)
+
+
+def test_a_host_that_is_none_is_an_error_like_any_other():
+    """
+    What cannot be looked up at all is an OSError, as what is not found.
+    """
+    with pytest.raises(OSError, match=r"host|known|resolution"):
+        Collector(host="a" * 100).start()
+
+
+def test_a_counting_collector_is_guarded_as_well(pool):
+    """
+    Its control paths are no more open to a page than those of another.
+    """
+    with Collector(counting=True) as collector:
+        url = f"{collector.base_url}/_collector/summary"
+        fine = pool.request("GET", url)
+        rebound = pool.request("GET", url, headers={"Host": "evil.example"})
+
+    assert (fine.status, rebound.status) == (200, 403)
 
 
 def test_everything_can_be_reset_from_outside(collector, post, ask):

@@ -8,9 +8,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringamp.collector.rules import Request, answer
+from ringamp.collector.reading import Request
+from ringamp.collector.rules import answer
 from ringamp.collector.settings import Limits, Settings
-from ringamp.collector.state import Rate, Rates, State
+from ringamp.collector.state import DAY, HOUR, Rate, Rates, State
 
 NOW = 1_700_000_000.0
 SLOW = Settings(
@@ -18,13 +19,15 @@ SLOW = Settings(
 )
 
 
-def ask(events, state, now=NOW, settings=SLOW, path="/2/httpapi"):
+def ask(
+    events, state, now=NOW, settings=SLOW, *, path="/2/httpapi", key="KEY"
+):
     """
     Return the answer to *events*, each a (user, device).
     """
     body = json.dumps(
         {
-            "api_key": "KEY",
+            "api_key": key,
             "events": [
                 {"event_type": "x", "user_id": user, "device_id": device}
                 for user, device in events
@@ -151,6 +154,76 @@ def test_the_daily_quota_is_told_by_id():
     assert ask([HOT], state, NOW + 86_400, settings).status == 200
 
 
+def test_a_quota_counts_from_when_an_id_is_a_flood():
+    """
+    Events count towards the quota of a day only after their id reached the
+    events a second; one that keeps below may send as many as it likes.
+    """
+    state = State()
+    limits = Limits(eps=2, window=5.0)
+    settings = Settings(http_v2=limits, daily_quota=12)
+    for turn in range(10):
+        at = NOW + turn * 10
+        assert ask([COOL] * 9, state, at, settings).status == 200
+    assert ask([HOT] * 11, state, NOW, settings).status == 200
+    assert ask([HOT] * 11, state, NOW + 10, settings).status == 200
+    assert ask([HOT] * 11, state, NOW + 20, settings).status == 200
+    said = ask([HOT, COOL], state, NOW + 30, settings)
+
+    # The first eleven made it a flood, and do not count.
+    assert said.body["exceeded_daily_quota_users"] == {"hot-user": 22}
+    assert said.body["throttled_events"] == [0]
+
+
+def test_a_quota_forgets_in_steps_of_an_hour():
+    """
+    What was sent an hour later still counts when the first is forgotten.
+    """
+    state = State()
+    settings = Settings(http_v2=Limits(eps=None), daily_quota=10)
+    start = NOW - NOW % 3600
+    ask([HOT] * 6, state, start, settings)
+    ask([HOT] * 4, state, start + 3600, settings)
+    day = start + 86_400
+
+    assert ask([HOT], state, day - 1, settings).status == 429
+    assert ask([HOT] * 5, state, day, settings).status == 200
+    assert ask([HOT] * 2, state, day + 1, settings).status == 200
+    assert ask([HOT], state, day + 2, settings).status == 429
+
+
+def test_projects_share_no_rates():
+    """
+    An id that is too fast under one API key is not so under another, and
+    neither are its quota and its updates.
+    """
+    state = State()
+    ask([HOT] * 10, state, key="KEY1")
+    quick = ask([HOT], state, key="KEY1")
+    other = ask([HOT], state, key="KEY2")
+    settings = Settings(http_v2=Limits(eps=None), daily_quota=5)
+    ask([HOT] * 5, state, settings=settings, key="KEY3")
+    over = ask([HOT], state, settings=settings, key="KEY3")
+    fresh = ask([HOT], state, settings=settings, key="KEY4")
+
+    assert [quick.status, other.status] == [429, 200]
+    assert [over.status, fresh.status] == [429, 200]
+
+
+def test_marks_of_one_step_are_one():
+    """
+    However many requests an hour has, a rate remembers one number for it.
+    """
+    rates = Rates(DAY, HOUR)
+    for second in range(5000):
+        rates.add({("KEY", "alice"): 1}, NOW + second % 100)
+
+    assert rates.over([("KEY", "alice")], 5000, NOW) == {
+        ("KEY", "alice"): 5000
+    }
+    assert len(rates._rates["KEY", "alice"]._marks) <= 2
+
+
 def test_silenced_devices_get_a_400():
     """
     The events of a silenced device are named; nothing is taken.
@@ -217,6 +290,6 @@ def test_rates_forget_idle_ids(monkeypatch):
     monkeypatch.setattr("ringamp.collector.state.SWEEP_EVERY", 10)
     rates = Rates(window=5.0)
     for second in range(100):
-        rates.add({f"user-{second}": 1}, float(second))
+        rates.add({("KEY", f"user-{second}"): 1}, float(second))
 
     assert len(rates) <= 20

@@ -183,7 +183,7 @@ def test_a_drip_outlasts_timeouts_between_bytes(collector):
     address = ("127.0.0.1", collector.port)
     with socket.create_connection(address, timeout=5) as connection:
         connection.sendall(
-            b"POST /2/httpapi HTTP/1.1\r\nHost: here\r\n"
+            b"POST /2/httpapi HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Type: application/json\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY.encode())
         )
@@ -240,7 +240,7 @@ def test_a_stop_does_not_wait_for_a_fault(pool):
         address = ("127.0.0.1", collector.port)
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(
-                b"POST /2/httpapi HTTP/1.1\r\nHost: here\r\n"
+                b"POST /2/httpapi HTTP/1.1\r\nHost: localhost\r\n"
                 b"Content-Length: 2\r\n\r\n{}"
             )
             assert collector.ledger.wait_for(requests=1)

@@ -6,7 +6,8 @@ Builders of uploads, for the tests of the collector's rules.
 import json
 
 from ringamp.collector.bodies import FAMILIES
-from ringamp.collector.rules import Request, answer
+from ringamp.collector.reading import Request
+from ringamp.collector.rules import answer
 from ringamp.collector.settings import Settings
 from ringamp.collector.state import State
 

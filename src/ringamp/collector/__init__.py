@@ -18,13 +18,17 @@ except ModuleNotFoundError as missing:
         name=missing.name,
     ) from None
 
-from ringamp.collector.faults import Fault, Faults
+from ringamp.collector.fault import Fault
+from ringamp.collector.faults import Faults
 from ringamp.collector.ledger import Check, Ledger, Note, Summary
+from ringamp.collector.losses import Loss
 from ringamp.collector.process import CollectorProcess
 from ringamp.collector.server import Collector
 from ringamp.collector.settings import (
     BATCH,
+    GROUP_IDENTIFY,
     HTTP_V2,
+    IDENTIFY,
     LENIENT,
     Limits,
     Settings,
@@ -34,7 +38,9 @@ del _starlette, _uvicorn
 
 __all__ = [
     "BATCH",
+    "GROUP_IDENTIFY",
     "HTTP_V2",
+    "IDENTIFY",
     "LENIENT",
     "Check",
     "Collector",
@@ -43,6 +49,7 @@ __all__ = [
     "Faults",
     "Ledger",
     "Limits",
+    "Loss",
     "Note",
     "Settings",
     "Summary",

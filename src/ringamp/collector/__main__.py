@@ -27,10 +27,16 @@ from ringamp.collector.settings import LENIENT, Settings
 
 PARENT_SECONDS = 0.5
 
+COUNTING = (
+    "count only, for benchmarks: no rule of the service is checked and no "
+    "event is read or kept, so that keys, limits, throttling and the events "
+    "of the control paths mean nothing"
+)
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+
+def build_parser() -> argparse.ArgumentParser:
     """
-    Read the command line.
+    Return what reads the command line.
     """
     parser = argparse.ArgumentParser(
         "python -m ringamp.collector", description="A local Amplitude."
@@ -38,17 +44,32 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument(
-        "--counting", action="store_true", help="count only, for benchmarks"
+        "--allow-host",
+        action="append",
+        default=[],
+        help="a name it goes by, beside localhost and its addresses",
     )
     parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        help="a page that may post events, such as http://localhost:3000",
+    )
+    parser.add_argument("--counting", action="store_true", help=COUNTING)
+    parser.add_argument(
         "--lenient", action="store_true", help="no limits, no throttling"
+    )
+    parser.add_argument(
+        "--short-ids",
+        choices=("refuse", "remove"),
+        help="what becomes of a short id; else as each path has it",
     )
     parser.add_argument(
         "--latency", type=float, default=0, help="milliseconds an answer"
     )
     parser.add_argument("--seed", type=int, help="of faults by chance")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    return parser
 
 
 def options_of(given: argparse.Namespace) -> dict[str, Any]:
@@ -62,10 +83,15 @@ def options_of(given: argparse.Namespace) -> dict[str, Any]:
                 options["settings"], Settings
             )
         return dict(options)
+    settings = LENIENT if given.lenient else Settings()
+    if given.short_ids is not None:
+        settings = settings.with_short_ids(given.short_ids)
     return {
         "host": given.host,
         "port": given.port,
-        "settings": LENIENT if given.lenient else Settings(),
+        "allow_hosts": given.allow_host,
+        "allow_origins": given.allow_origin,
+        "settings": settings,
         "latency_millis": given.latency,
         "counting": given.counting,
         "seed": given.seed,
@@ -100,22 +126,41 @@ def wait(told: socket.socket, parent: int, *, child: bool) -> None:
                 break
 
 
+def say_ready(collector: Collector) -> None:
+    """
+    Print the URLs as one line of JSON.
+    """
+    ready = {
+        "url": collector.url,
+        "batch_url": collector.batch_url,
+        "base_url": collector.base_url,
+    }
+    sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """
     Run a collector until told to end.
     """
-    given = parse()
+    parser = build_parser()
+    given = parser.parse_args()
     # Before the parent learns that we are ready: it may be killed right then.
     parent = os.getppid()
-    with signals() as told, Collector(**options_of(given)) as collector:
-        ready = {
-            "url": collector.url,
-            "batch_url": collector.batch_url,
-            "base_url": collector.base_url,
-        }
-        sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
-        sys.stdout.flush()
-        wait(told, parent, child=given.child)
+    try:
+        collector = Collector(**options_of(given))
+    except ValueError as error:
+        parser.error(str(error))
+    with signals() as told:
+        try:
+            collector.start()
+        except OSError as error:
+            sys.exit(f"cannot listen on {collector.base_url}: {error}")
+        try:
+            say_ready(collector)
+            wait(told, parent, child=given.child)
+        finally:
+            collector.stop()
 
 
 if __name__ == "__main__":

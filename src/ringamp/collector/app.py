@@ -12,15 +12,12 @@ import orjson
 
 from ringamp.clock import Clock
 from ringamp.collector import wire
-from ringamp.collector.faults import Fault, Faults
+from ringamp.collector.fault import Fault
+from ringamp.collector.faults import Faults
 from ringamp.collector.fields import Event
 from ringamp.collector.ledger import Ledger, Note
-from ringamp.collector.rules import (
-    BYTES_WITHOUT_LIMIT,
-    Answer,
-    Request,
-    events_in,
-)
+from ringamp.collector.reading import Request, events_in, room
+from ringamp.collector.rules import Answer
 from ringamp.collector.settings import Settings
 
 JSON = "application/json"
@@ -88,22 +85,28 @@ class Api:
             self._record(fault, scope["path"], 0, None, UNREAD)
             await self._cut(fault, scope["state"]["transport"], receive)
             return
-        read = await wire.read(receive, self._room(scope["path"]))
+        limits = self._settings.limits_of(scope["path"])
+        read = await wire.read(receive, room(limits))
         if read is None:
             return
         request = Request(
-            scope["method"], scope["path"], _headers(scope), *read
+            scope["method"],
+            scope["path"],
+            _headers(scope),
+            read.body,
+            read.size,
+            scope["query_string"].decode("latin-1"),
         )
         events: list[Event] = []
         if self._faults.waits_for_ids and fault is None:
-            events = events_in(request)
+            events = events_in(request, self._settings)
             fault = self._faults.take(events)
         usual = None
         if fault is None or fault.takes:
             usual = self._answering(request, self._clock.wall())
         elif not events:
-            events = events_in(request)
-        reply = _reply(fault, usual, events)
+            events = events_in(request, self._settings)
+        reply = _reply(fault, usual, events, read.closing)
         lost = fault is not None and fault.reset is not None
         self._record(
             fault,
@@ -113,10 +116,6 @@ class Api:
             usual or Answer(0, "", rejected=len(events)),
         )
         await self._say(fault, reply, scope, receive, send)
-
-    def _room(self, path: str) -> int:
-        limits = self._settings.limits_of(path)
-        return (limits.max_bytes if limits else None) or BYTES_WITHOUT_LIMIT
 
     async def _cut(
         self,
@@ -174,12 +173,16 @@ class Api:
             answer.rejected,
             fault.name if fault else None,
             self._clock.wall(),
+            answer.unapplied,
         )
-        self._ledger.record(note, answer.taken)
+        self._ledger.record(note, answer.taken, answer.losses)
 
 
 def _reply(
-    fault: Fault | None, usual: Answer | None, events: Sequence[Event]
+    fault: Fault | None,
+    usual: Answer | None,
+    events: Sequence[Event],
+    closing: dict[str, str],
 ) -> wire.Reply:
     """
     Return what the peer is to hear.
@@ -190,6 +193,8 @@ def _reply(
         usual: The answer of the rules, None if they were not asked.
 
         events: What was sent, for a fault that names some of it.
+
+        closing: Ends the connection if the rest of a body is still to come.
     """
     status, body = (usual.status, usual.body) if usual else (200, "")
     headers = {}
@@ -200,8 +205,15 @@ def _reply(
     if isinstance(body, dict):
         kind, content = JSON, orjson.dumps(body)
     else:
-        kind, content = HTML if body.startswith("<") else TEXT, body.encode()
-    return wire.Reply(status, {"content-type": kind, **headers}, content)
+        # A page is what we wrote ourselves; a text given to us never is one,
+        # whatever it looks like.
+        kind = HTML if fault is not None and fault.html else TEXT
+        content = body.encode()
+    if status in wire.BODILESS:
+        content = b""
+    return wire.Reply(
+        status, {"content-type": kind, **headers, **closing}, content
+    )
 
 
 def _headers(scope: wire.Scope) -> dict[str, str]:

@@ -2,8 +2,10 @@
 """
 The words of the service: its error strings and the shape of every body.
 
-The strings are the documented ones of the HTTP V2 and batch APIs, but one:
-the service's text for ids of a wrong length is known from its clients only.
+The strings are the documented ones, but two: the service's text for ids of a
+wrong length is known from its clients only, and for a form that cannot be
+read none is known. The identify APIs are documented with their statuses alone;
+here their bodies have the shape of the others.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ MISSING_FIELD = "Request missing required field"
 INVALID_EVENT = "Invalid event JSON"
 INVALID_KEY = "Invalid API key"
 INVALID_VALUES = "Invalid field values on some events"
+MISSING_EVENT = "missing_event"
+INVALID_FORM = "Invalid form request body"
 INVALID_ID_LENGTH = "Invalid id length for user_id or device_id"
 SILENCED = "Events silenced for device_id"
 FORBIDDEN = "Forbidden"

@@ -28,7 +28,8 @@ from ringamp.clock import Clock
 from ringamp.collector import bodies
 from ringamp.collector.faults import Faults
 from ringamp.collector.ledger import Ledger
-from ringamp.collector.rules import Answer, Request
+from ringamp.collector.reading import Request
+from ringamp.collector.rules import Answer
 from ringamp.collector.settings import BATCH
 from ringamp.collector.wire import CollectorProtocol
 

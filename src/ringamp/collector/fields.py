@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-MAX_DEPTH = 40
-MAX_GROUP_TYPES = 5
-MAX_GROUP_VALUES = 10
+DEEPEST = 500
+"""
+Objects and arrays around a value, whatever the limits: an event that goes
+deeper could be read, but not be written again for who asks for it.
+"""
 
 Event = dict[str, Any]
 Check = Callable[[Any], bool]
@@ -32,6 +34,11 @@ OPERATIONS = frozenset(
     }
 )
 """What `user_properties` of `$identify` may ask for."""
+
+GROUP_OPERATIONS = frozenset(
+    {"$set", "$setOnce", "$add", "$append", "$prepend", "$unset"}
+)
+"""What `group_properties` of `$groupidentify` may ask for."""
 
 FORBIDDEN_IDS = frozenset(
     {
@@ -117,30 +124,36 @@ def depth(value: Any) -> int:
 
 def is_object(value: Any) -> bool:
     """
-    Say whether *value* is an object, and not too deep.
+    Say whether *value* is an object.
     """
-    return type(value) is dict and depth(value) <= MAX_DEPTH
+    return type(value) is dict
 
 
 def is_groups(value: Any) -> bool:
     """
     Say whether *value* names groups: a string or strings for each type.
+
+    How many are tracked is another matter; see `trimming`.
     """
-    if type(value) is not dict or len(value) > MAX_GROUP_TYPES:
-        return False
-    names: list[Any] = []
-    for name in value.values():
-        names.extend(name if type(name) is list else [name])
-    return len(names) <= MAX_GROUP_VALUES and all(map(is_string, names))
+    return type(value) is dict and all(
+        all(map(is_string, name)) if type(name) is list else is_string(name)
+        for name in value.values()
+    )
 
 
-def is_operations(value: dict[str, Any]) -> bool:
+def is_operations(value: dict[str, Any], allowed: frozenset[str]) -> bool:
     """
     Say whether *value* is plain properties or operations, and not both.
+
+    Args:
+        value: The properties.
+
+        allowed: The operations there are for them.
     """
     asked = value.keys() & OPERATIONS
     return not asked or (
         len(asked) == len(value)
+        and asked <= allowed
         and all(
             type(operand) is dict or operation == "$clearAll"
             for operation, operand in value.items()
@@ -201,26 +214,48 @@ FIELDS: dict[str, Check] = {
 }
 """What the value of each documented field must be."""
 
+PROPERTIES = ("event_properties", "user_properties", "group_properties")
+"""Fields whose limits of depth and length are documented."""
+
+HOLDERS = frozenset({dict, list})
+
+SHALLOW = frozenset({*PROPERTIES, "plan", "ingestion_metadata"})
+
 OPERATING_EVENTS = {
-    "$identify": "user_properties",
-    "$groupidentify": "group_properties",
+    "$identify": ("user_properties", OPERATIONS),
+    "$groupidentify": ("group_properties", GROUP_OPERATIONS),
 }
-"""Events whose properties are operations, and the field that holds them."""
+"""
+Events whose properties are operations: the field that holds them, and which
+there are.
+"""
 
 
-def invalid_fields(event: Event) -> Iterator[str]:
+def _is_fit(field: str, value: Any) -> bool:
+    check = FIELDS.get(field)
+    return check is None or value is None or check(value)
+
+
+def invalid_fields(event: Event, max_depth: int | None) -> Iterator[str]:
     """
     Yield the fields of *event* whose values the service refuses.
+
+    Args:
+        event: What was sent.
+
+        max_depth: Objects and arrays around a value among the properties.
     """
-    checks = FIELDS
+    limit = DEEPEST if max_depth is None else min(max_depth, DEEPEST)
     for field, value in event.items():
-        check = checks.get(field)
-        if check is not None and value is not None and not check(value):
+        deepest = limit if field in SHALLOW else DEEPEST
+        is_deep = type(value) in HOLDERS and depth(value) > deepest
+        if is_deep or not _is_fit(field, value):
             yield field
-    operating = OPERATING_EVENTS.get(str(event.get("event_type")))
-    if operating is not None:
+    kind = str(event.get("event_type"))
+    if kind in OPERATING_EVENTS:
+        operating, allowed = OPERATING_EVENTS[kind]
         asked = event.get(operating)
-        if type(asked) is dict and not is_operations(asked):
+        if type(asked) is dict and not is_operations(asked, allowed):
             yield operating
 
 

@@ -18,6 +18,10 @@ from typing import Any
 import msgspec
 
 from ringamp.collector.fields import Event
+from ringamp.collector.losses import Loss
+
+KEEP_LOSSES = 1000
+"""How many different losses are kept: one for each id could be many."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -40,6 +44,8 @@ class Note(msgspec.Struct, frozen=True):
         fault: The fault that was played, None if none was.
 
         time: Seconds since the epoch.
+
+        unapplied: How many were taken, and their user properties left.
     """
 
     path: str
@@ -50,6 +56,7 @@ class Note(msgspec.Struct, frozen=True):
     rejected: int = 0
     fault: str | None = None
     time: float = 0.0
+    unapplied: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -72,6 +79,8 @@ class Summary(msgspec.Struct, frozen=True):
         faults: Faults played, by name.
 
         cpu_seconds: Processor time of the whole process.
+
+        unapplied: Events taken whose user properties are not applied.
     """
 
     requests: int
@@ -82,6 +91,7 @@ class Summary(msgspec.Struct, frozen=True):
     statuses: dict[str, int]
     faults: dict[str, int]
     cpu_seconds: float
+    unapplied: int = 0
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -138,6 +148,8 @@ class Ledger:
         self._faults: Counter[str] = Counter()
         self._requests = self._bytes = 0
         self._accepted = self._duplicates = self._rejected = 0
+        self._unapplied = 0
+        self._losses: dict[tuple[str, str], int] = {}
 
     def __repr__(self) -> str:
         return f"Ledger(requests={self._requests}, accepted={self._accepted})"
@@ -150,9 +162,14 @@ class Ledger:
             self._clear()
             self._changed.notify_all()
 
-    def record(self, note: Note, taken: Sequence[Event] = ()) -> None:
+    def record(
+        self,
+        note: Note,
+        taken: Sequence[Event] = (),
+        losses: Sequence[Loss] = (),
+    ) -> None:
         """
-        Remember a request and the events taken from it.
+        Remember a request, the events taken from it, and what got lost.
         """
         with self._changed:
             self._requests += 1
@@ -160,6 +177,7 @@ class Ledger:
             self._accepted += note.taken
             self._duplicates += note.duplicates
             self._rejected += note.rejected
+            self._unapplied += note.unapplied
             if note.status is not None:
                 self._statuses[str(note.status)] += 1
             if note.fault is not None:
@@ -168,6 +186,8 @@ class Ledger:
             self._events.extend(taken)
             if self._insert_id_room:
                 self._keep_insert_ids(taken)
+            for loss in losses:
+                self._lose(loss)
             self._changed.notify_all()
 
     def count(self, size: int, events: int) -> None:
@@ -180,6 +200,29 @@ class Ledger:
             self._accepted += events
             self._statuses["200"] += 1
             self._changed.notify_all()
+
+    def lose(self, loss: Loss) -> None:
+        """
+        Remember something that got lost.
+        """
+        with self._changed:
+            self._lose(loss)
+
+    def _lose(self, loss: Loss) -> None:
+        key = (loss.kind, loss.subject)
+        # Those that are known go on being counted.
+        if key in self._losses or len(self._losses) < KEEP_LOSSES:
+            self._losses[key] = self._losses.get(key, 0) + loss.count
+
+    def losses(self) -> list[Loss]:
+        """
+        Return what the service drops silently, in the order of arrival.
+        """
+        with self._changed:
+            return [
+                Loss(kind, subject, count)
+                for (kind, subject), count in self._losses.items()
+            ]
 
     def _keep_insert_ids(self, taken: Sequence[Event]) -> None:
         taken = list(islice(taken, self._insert_id_room))
@@ -210,6 +253,7 @@ class Ledger:
                 statuses=dict(self._statuses),
                 faults=dict(self._faults),
                 cpu_seconds=time.process_time(),
+                unapplied=self._unapplied,
             )
 
     def requests(self) -> list[Note]:

@@ -11,13 +11,15 @@ import os
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, final
 
 import msgspec
 
-from ringamp.collector.faults import Fault
+from ringamp.collector.control import CHECK_ROOM, JSON
+from ringamp.collector.fault import Fault
 from ringamp.collector.ledger import Check, Note, Summary
+from ringamp.collector.losses import Loss
 from ringamp.collector.settings import BATCH_PATH, HTTP_V2_PATH, Settings
 
 START_SECONDS = 30
@@ -39,6 +41,10 @@ class CollectorProcess:
     Args:
         port: 0: any free one.
 
+        allow_hosts: Further names it goes by, as of the `Collector`.
+
+        allow_origins: Pages that may post to the service's paths.
+
         settings: How strict to be.
 
         latency_millis: Milliseconds before each answer.
@@ -56,6 +62,8 @@ class CollectorProcess:
         self,
         *,
         port: int = 0,
+        allow_hosts: Iterable[str] = (),
+        allow_origins: Iterable[str] = (),
         settings: Settings | None = None,
         latency_millis: float = 0.0,
         counting: bool = False,
@@ -66,6 +74,8 @@ class CollectorProcess:
         self._given = msgspec.json.encode(
             {
                 "port": port,
+                "allow_hosts": list(allow_hosts),
+                "allow_origins": list(allow_origins),
                 "settings": settings,
                 "latency_millis": latency_millis,
                 "counting": counting,
@@ -185,10 +195,23 @@ class CollectorProcess:
         """
         Ask whether each of *insert_ids* was taken exactly once.
         """
-        asked = "\n".join(insert_ids).encode()
-        return msgspec.json.decode(
-            self._ask("POST", "check", asked), type=Check
+        found = [
+            msgspec.json.decode(
+                self._ask("POST", "check", msgspec.json.encode(asked)),
+                type=Check,
+            )
+            for asked in _portions(insert_ids, CHECK_ROOM // 2)
+        ]
+        return Check(
+            [name for check in found for name in check.missing],
+            [name for check in found for name in check.doubled],
         )
+
+    def losses(self) -> list[Loss]:
+        """
+        Return what the service drops silently, in the order of arrival.
+        """
+        return msgspec.json.decode(self._ask("GET", "losses"), type=list[Loss])
 
     def add_fault(
         self,
@@ -224,7 +247,9 @@ class CollectorProcess:
         address = self.base_url.removeprefix("http://")
         connection = http.client.HTTPConnection(address, timeout=30)
         try:
-            connection.request(method, f"/_collector/{path}", body)
+            connection.request(
+                method, f"/_collector/{path}", body, {"content-type": JSON}
+            )
             response = connection.getresponse()
             said = response.read()
         finally:
@@ -232,3 +257,21 @@ class CollectorProcess:
         if response.status >= 300:
             raise ValueError(said.decode().strip())
         return said
+
+
+def _portions(names: Iterable[str], room: int) -> Iterator[list[str]]:
+    """
+    Part *names* into lists that are less than *room* bytes of JSON each.
+    """
+    portion: list[str] = []
+    left = room
+    for name in names:
+        # A character is at most six bytes of JSON, escaped.
+        size = 6 * len(name) + 3
+        if portion and size > left:
+            yield portion
+            portion, left = [], room
+        portion.append(name)
+        left -= size
+    if portion:
+        yield portion

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The HTTP V2 and batch APIs as functions: a request in, an answer out.
+The APIs of the service as functions: a request in, an answer out.
 
 Nothing here reads a clock, a socket or a file; the time is an argument, and
 `State` holds what the service would remember.
@@ -8,7 +8,7 @@ Nothing here reads a clock, a socket or a file; the time is an argument, and
 A request passes these gates in order; the first that refuses, answers:
 
     path, method     400 Invalid request path, 405
-    body             400 Missing request body; 413; gzip; 400 not JSON
+    body             413; gzip; 400 Missing request body, not JSON, no form
     api_key, events  400 with missing_field; 400 Invalid API key
     count            413
     content          403
@@ -17,61 +17,45 @@ A request passes these gates in order; the first that refuses, answers:
     rates, quotas    429
     insert_ids       200; a repeated one is dropped
 
-Inside, a refusal is an exception, translated once, in `answer`.
+What is taken is trimmed as the service trims it. Inside, a refusal is an
+exception, translated once, in `answer`.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
-import orjson
 
 from ringamp.collector import bodies
 from ringamp.collector.bodies import Body
-from ringamp.collector.fields import (
-    Event,
-    invalid_fields,
-    is_forbidden_device,
-    is_forbidden_id,
+from ringamp.collector.fields import PROPERTIES, Event
+from ringamp.collector.findings import Findings
+from ringamp.collector.losses import Loss
+from ringamp.collector.reading import (
+    Refusal,
+    Request,
+    Upload,
+    unpack,
+    upload_of,
 )
-from ringamp.collector.settings import Limits, Settings
+from ringamp.collector.settings import (
+    GROUP_IDENTIFY_PATH,
+    IDENTIFY_PATH,
+    Limits,
+    Settings,
+)
 from ringamp.collector.state import State
 from ringamp.collector.throttle import Case, judge, remember
+from ringamp.collector.trimming import trim
 
-BYTES_WITHOUT_LIMIT = 256_000_000
-"""What a body may unpack to where no limit is set: memory is one."""
+METHODS = {
+    IDENTIFY_PATH: frozenset({"POST", "GET"}),
+    GROUP_IDENTIFY_PATH: frozenset({"POST", "GET"}),
+}
+"""Those of the APIs that take more than POST."""
 
-NEED_NO_ID = frozenset({"$groupidentify"})
-"""Events about a group, not a user: published clients send no id."""
-
-IDS = {"user_id": is_forbidden_id, "device_id": is_forbidden_device}
-"""The two ids, and what each may not be."""
-
-
-class Request(msgspec.Struct, frozen=True):
-    """
-    A request as it came over the wire.
-
-    Attributes:
-        method: POST, one hopes.
-
-        path: Where to, without a query.
-
-        headers: By lower-case name.
-
-        body: As sent, perhaps packed; empty if larger than any limit.
-
-        size: Bytes of the body as sent.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    size: int
+POST = frozenset({"POST"})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -90,6 +74,10 @@ class Answer(msgspec.Struct, frozen=True):
         rejected: How many events were sent and not taken.
 
         unread: How many were taken without a look at them.
+
+        unapplied: How many were taken, and their user properties left.
+
+        losses: What got lost and is not told.
     """
 
     status: int
@@ -98,48 +86,8 @@ class Answer(msgspec.Struct, frozen=True):
     duplicates: Sequence[Event] = ()
     rejected: int = 0
     unread: int = 0
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours.
-    """
-    Strictly private: a gate that did not let the request pass.
-    """
-
-    def __init__(self, body: Body, events: int = 0) -> None:
-        super().__init__(body["error"])
-        self.body = body
-        self.events = events
-
-
-class Findings:
-    """
-    Strictly private: what is wrong with which events, by field.
-    """
-
-    def __init__(self) -> None:
-        self.invalid: dict[str, list[int]] = {}
-        self.missing: dict[str, list[int]] = {}
-        self.lengths: dict[str, list[int]] = {}
-
-    def any(self) -> bool:
-        """
-        Say whether anything is wrong.
-        """
-        return bool(self.invalid or self.missing or self.lengths)
-
-    def told(self, *, first_only: bool) -> Body:
-        """
-        Return the body that tells.
-        """
-        last = 1 if first_only else None
-        families = [
-            {
-                field: sorted(indexes)[:last]
-                for field, indexes in family.items()
-            }
-            for family in (self.invalid, self.missing, self.lengths)
-        ]
-        return bodies.bad_events(*families)
+    unapplied: int = 0
+    losses: Sequence[Loss] = ()
 
 
 def answer(
@@ -165,84 +113,31 @@ def answer(
         )
 
 
-def events_in(request: Request) -> list[Event]:
-    """
-    Return the events of *request*, [] if they cannot be read.
-    """
-    try:
-        plain = _unpack(request, Limits(max_bytes=None))
-        events = orjson.loads(plain)["events"]
-    except (Refusal, ValueError, TypeError, KeyError):
-        return []
-    if type(events) is not list:
-        return []
-    return [event for event in events if type(event) is dict]
-
-
 def _answer(
     request: Request, settings: Settings, state: State, now: float
 ) -> Answer:
     limits = settings.limits_of(request.path)
     if limits is None:
         raise Refusal(bodies.refused(400, bodies.INVALID_PATH))
-    if request.method != "POST":
+    if request.method not in METHODS.get(request.path, POST):
         raise Refusal(bodies.refused(405))
-    plain = _unpack(request, limits)
-    upload = _parse(plain, request.headers)
+    plain = unpack(request, limits)
+    upload = upload_of(request, plain, settings)
     events = _events_of(upload, settings, limits)
     _check_content(plain, settings, len(events))
-    _check_events(events, _min_id_length(upload), settings, limits)
-    case = Case(events, request.path, limits, settings, state, now)
-    return _take(case, len(plain))
-
-
-def _unpack(request: Request, limits: Limits) -> bytes:
-    """
-    Return the JSON of *request*, which stays below the limit of bytes.
-
-    Packed, it is one member of gzip, whole, with nothing behind it.
-    """
-    if not request.size:
-        raise Refusal(bodies.refused(400, bodies.MISSING_BODY))
-    limit = limits.max_bytes or BYTES_WITHOUT_LIMIT
-    if request.size >= limit:
-        raise Refusal(bodies.refused(413))
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding == "identity":
-        return request.body
-    if encoding != "gzip":
-        raise Refusal(bodies.refused(400))
-    # Never unpack more than may be: 1 MB of gzip can hold a gigabyte.
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(request.body, limit)
-    except zlib.error:
-        raise Refusal(bodies.refused(400)) from None
-    if len(plain) >= limit:
-        raise Refusal(bodies.refused(413))
-    if not unpacker.eof or unpacker.unused_data:
-        raise Refusal(bodies.refused(400))
-    return plain
-
-
-def _parse(plain: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-    """
-    Return the object that the body holds.
-    """
-    content_type = headers.get("content-type", "").partition(";")[0]
-    if content_type.strip().lower() != "application/json":
-        raise Refusal(bodies.refused(400))
-    try:
-        upload = orjson.loads(plain)
-    except ValueError:
-        raise Refusal(bodies.refused(400)) from None
-    if type(upload) is not dict:
-        raise Refusal(bodies.refused(400))
-    return upload
+    findings = Findings(_min_id_length(upload), settings, limits)
+    for index, event in enumerate(events):
+        findings.look_at(event, index)
+    if findings:
+        raise Refusal(findings.told(), len(events))
+    case = Case(
+        events, upload["api_key"], request.path, limits, settings, state, now
+    )
+    return _take(case, len(plain), findings.losses)
 
 
 def _events_of(
-    upload: dict[str, Any], settings: Settings, limits: Limits
+    upload: Upload, settings: Settings, limits: Limits
 ) -> list[Event]:
     """
     Return the events of an upload that has a key and not too many events.
@@ -266,10 +161,26 @@ def _events_of(
         raise Refusal(bodies.refused(413), sent)
     if not all(type(event) is dict for event in events):
         raise Refusal(bodies.refused(400, bodies.INVALID_EVENT), sent)
+    most = limits.max_properties
+    if most is not None and sum(map(_properties, events)) > most:
+        raise Refusal(bodies.refused(413), sent)
     return events
 
 
-def _min_id_length(upload: dict[str, Any]) -> int:
+def _properties(event: Event) -> int:
+    """
+    Return how many properties *event* has; those of operations count each.
+    """
+    count = 0
+    for field in PROPERTIES:
+        told = event.get(field)
+        for name, value in told.items() if type(told) is dict else ():
+            is_operation = name.startswith("$") and type(value) is dict
+            count += len(value) if is_operation else 1
+    return count
+
+
+def _min_id_length(upload: Upload) -> int:
     """
     Return the option of that name, 5 if it is not given.
     """
@@ -293,63 +204,7 @@ def _check_content(plain: bytes, settings: Settings, sent: int) -> None:
             raise Refusal(bodies.refused(403), sent)
 
 
-def _check_events(
-    events: list[Event],
-    min_id_length: int,
-    settings: Settings,
-    limits: Limits,
-) -> None:
-    """
-    Refuse the request if one event is not as it should be.
-
-    An id that is only removed is removed from *events* here.
-    """
-    lengths = range(min_id_length, settings.max_id_length + 1)
-    findings = Findings()
-    for index, event in enumerate(events):
-        for field in set(invalid_fields(event)):
-            findings.invalid.setdefault(field, []).append(index)
-        if event.get("event_type") is None:
-            findings.missing.setdefault("event_type", []).append(index)
-        _check_ids(event, index, lengths, limits, findings)
-    if findings.any():
-        raise Refusal(
-            findings.told(first_only=settings.first_error_only), len(events)
-        )
-
-
-def _check_ids(
-    event: Event,
-    index: int,
-    lengths: range,
-    limits: Limits,
-    findings: Findings,
-) -> None:
-    """
-    Look at the ids of one event, whose length must be in *lengths*.
-    """
-    given = [field for field in IDS if event.get(field) is not None]
-    if not given and str(event.get("event_type")) not in NEED_NO_ID:
-        for field in IDS:
-            findings.missing.setdefault(field, []).append(index)
-    wrong = []
-    for field in given:
-        value = event[field]
-        if type(value) is not str:
-            continue  # Found among the fields already.
-        if IDS[field](value):
-            findings.invalid.setdefault(field, []).append(index)
-        elif len(value) not in lengths:
-            wrong.append(field)
-    spare = not limits.refuse_short_ids and len(given) > len(wrong)
-    for field in wrong:
-        if spare and len(event[field]) < lengths.start:
-            del event[field]
-        else:
-            findings.lengths.setdefault(field, []).append(index)
-
-
-def _take(case: Case, size: int) -> Answer:
+def _take(case: Case, size: int, losses: list[Loss]) -> Answer:
     """
     Take the events, but those that are silenced, throttled or known.
     """
@@ -363,31 +218,46 @@ def _take(case: Case, size: int) -> Answer:
         for index, event in enumerate(case.events)
         if index not in refused
     ]
-    remember(case, innocent)
+    noticed, unapplied = remember(case, innocent)
+    losses += noticed
     taken: list[Event] = innocent
     duplicates: list[Event] = []
     if case.settings.dedupe:
-        taken, duplicates = _dedupe(innocent, case.state)
-    if refusal is not None:
-        return Answer(429, refusal, taken, duplicates, len(refused))
-    body = bodies.taken(len(innocent), size, int(case.now * 1000))
-    return Answer(200, body, taken, duplicates)
+        taken, duplicates = _dedupe(innocent, case)
+    for event in taken:
+        losses += trim(event, case.settings)
+    status, body = 429, refusal
+    if body is None:
+        status = 200
+        body = bodies.taken(len(innocent), size, int(case.now * 1000))
+    return Answer(
+        status,
+        body,
+        taken,
+        duplicates,
+        len(refused),
+        unapplied=unapplied,
+        losses=losses,
+    )
 
 
 def _dedupe(
-    events: list[Event], state: State
+    events: list[Event], case: Case
 ) -> tuple[list[Event], list[Event]]:
     """
-    Part the new events from those whose insert_id is known.
+    Part the new events from those whose insert_id is known in the project.
     """
     taken: list[Event] = []
     known: list[Event] = []
-    is_new = state.seen.add
+    seen = case.state.seen
+    oldest = case.now - case.settings.dedupe_seconds
     for event in events:
         insert_id = event.get("insert_id")
         # Without a device_id the service derives one from the user_id.
         owner = event.get("device_id") or event.get("user_id")
-        if insert_id is None or is_new(insert_id, owner):
+        if insert_id is None or seen.add(
+            (case.api_key, insert_id, owner), case.now, oldest
+        ):
             taken.append(event)
         else:
             known.append(event)

@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import math
 import socket
 import threading
+from collections.abc import Iterable
 from typing import Any, final
 
 import uvicorn
@@ -28,12 +31,24 @@ from ringamp.collector.app import Answering, Api
 from ringamp.collector.control import Control, build_app
 from ringamp.collector.counting import CountingProtocol, Sink, count_only
 from ringamp.collector.faults import Faults
+from ringamp.collector.gate import Gate
+from ringamp.collector.guard import PROTECTION, Guard, Refusal
 from ringamp.collector.ledger import Ledger
-from ringamp.collector.settings import BATCH_PATH, HTTP_V2_PATH, Settings
+from ringamp.collector.losses import Loss
+from ringamp.collector.settings import (
+    API_PATHS,
+    BATCH_PATH,
+    HTTP_V2_PATH,
+    Settings,
+)
 from ringamp.collector.state import State
 
 KEEP_ALIVE = 75
 """Seconds an idle connection is kept; nginx's default."""
+
+MAX_PORT = 65_535
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what an empty host means to a socket.
 
 ACCEPT_ROUNDS = 4
 """
@@ -62,6 +77,14 @@ class Collector:
 
         host: Where to listen.
 
+        allow_hosts:
+            Names it goes by beside localhost and the addresses it listens
+            on, such as "collector" or "collector:8088". Others are refused.
+
+        allow_origins:
+            Pages that may post to the service's paths, such as
+            "http://localhost:3000". None may by itself.
+
         settings: How strict to be.
 
         latency_millis: Milliseconds before each answer.
@@ -82,6 +105,8 @@ class Collector:
         port: int = 0,
         *,
         host: str = "127.0.0.1",
+        allow_hosts: Iterable[str] = (),
+        allow_origins: Iterable[str] = (),
         settings: Settings | None = None,
         latency_millis: float = 0.0,
         counting: bool = False,
@@ -90,7 +115,14 @@ class Collector:
         seed: int | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if not 0 <= port <= MAX_PORT:
+            raise ValueError(f"port: {port} is not in 0..{MAX_PORT}")
+        if not 0 <= latency_millis < math.inf:
+            raise ValueError(f"latency_millis: {latency_millis} is no time")
         self.settings = settings or Settings()
+        self._guard = Guard(
+            host or EVERYWHERE, allow_hosts, allow_origins, API_PATHS
+        )
         self.ledger = Ledger(keep_events, keep_insert_ids)
         self.faults = Faults(seed)
         self._address = (host, port)
@@ -220,6 +252,9 @@ class Collector:
         except OSError:
             listener.close()
             raise
+        except UnicodeError as error:
+            listener.close()
+            raise OSError(errno.EINVAL, f"no host: {error}") from None
         return listener
 
     def _run(self, listener: socket.socket) -> None:
@@ -238,6 +273,8 @@ class Collector:
         config.load()
         self._server = uvicorn.Server(config)
         self._server.lifespan = config.lifespan_class(config)
+        # uvicorn does this on its every tick, and here nothing ticks.
+        self._server.server_state.default_headers = config.encoded_headers
         if self._counting:
             self._server.lifespan.state["sink"] = Sink(
                 self.ledger, self.faults, self._clock, self._latency
@@ -261,8 +298,9 @@ class Collector:
         protocol: Any = (
             CountingProtocol if self._counting else wire.CollectorProtocol
         )
+        control = Control(self.ledger, self.faults, self.reset)
         return uvicorn.Config(
-            build_app(api, Control(self.ledger, self.faults, self.reset)),
+            Gate(build_app(api, control), self._guard, self._refused),
             http=protocol,
             ws="none",
             lifespan="off",
@@ -271,8 +309,12 @@ class Collector:
             proxy_headers=False,
             server_header=False,
             date_header=False,
+            headers=list(PROTECTION.items()),
             timeout_keep_alive=KEEP_ALIVE,
         )
+
+    def _refused(self, refusal: Refusal) -> None:
+        self.ledger.lose(Loss("refused", refusal.error))
 
     def _answering(self) -> Answering:
         if self._counting:

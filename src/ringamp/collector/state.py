@@ -2,19 +2,23 @@
 """
 What the service remembers between requests: rates, quotas, insert_ids.
 
-Bounded: an id without recent events is forgotten, and so are the oldest
-insert_ids.
+All of it is kept per project, which an API key stands for. Bounded: an id
+without recent events is forgotten, and so are the oldest insert_ids.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 DAY = 86_400.0
 HOUR = 3_600.0
+MINUTE = 60.0
 SWEEP_EVERY = 50_000
+
+Key = tuple[str, str]
+"""An id, behind the API key of its project."""
 
 
 class Rate:
@@ -32,7 +36,11 @@ class Rate:
         """
         Note that *count* events were taken.
         """
-        self._marks.append((now, count))
+        marks = self._marks
+        if marks and marks[-1][0] == now:
+            marks[-1] = (now, marks[-1][1] + count)
+        else:
+            marks.append((now, count))
         self._total += count
 
     def within(self, now: float, seconds: float) -> int:
@@ -53,24 +61,24 @@ class Rates:
     def __init__(self, window: float, step: float = 0.0) -> None:
         self._window = window
         self._step = step
-        self._rates: dict[str, Rate] = {}
+        self._rates: dict[Key, Rate] = {}
         self._sweep_at = SWEEP_EVERY
 
     def __len__(self) -> int:
         return len(self._rates)
 
     def over(
-        self, counts: Mapping[str, int], limit: float, now: float
-    ) -> dict[str, int]:
+        self, ids: Iterable[Key], limit: float, now: float
+    ) -> dict[Key, int]:
         """
-        Return those of the ids in *counts* whose past events reach *limit*.
+        Return those of *ids* whose past events reach *limit*.
 
         The past alone is judged. Were the new events counted in, an id that
         sends more than *limit* at once could never be served, however long
         its sender waits.
         """
         found = {}
-        for name in counts:
+        for name in ids:
             rate = self._rates.get(name)
             if rate is not None:
                 total = rate.within(now, self._window)
@@ -78,7 +86,7 @@ class Rates:
                     found[name] = total
         return found
 
-    def add(self, counts: Mapping[str, int], now: float) -> None:
+    def add(self, counts: Mapping[Key, int], now: float) -> None:
         """
         Note the events that were taken.
         """
@@ -102,29 +110,42 @@ class Rates:
 
 class Seen:
     """
-    The insert_ids of the recent past.
+    The insert_ids of the recent past, and when each was first taken.
 
     Kept as hashes: of 5 million ids two meet with a chance of one in a
-    million, and a string for each would be three times the memory.
+    million, and a string for each would be three times the memory. All that
+    came in one request share one time.
     """
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._hashes: dict[int, None] = {}
+        self._hashes: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def add(self, insert_id: str, owner: str | None) -> bool:
+    def add(
+        self, name: tuple[str | None, ...], now: float, oldest: float
+    ) -> bool:
         """
-        Remember *insert_id* of *owner*; say whether it was new.
+        Remember *name*; say whether it was new.
+
+        Args:
+            name: The insert_id and all that it is unique within.
+
+            now: When it came.
+
+            oldest: What was taken then or before is forgotten.
         """
-        key = hash((insert_id, owner))
-        if key in self._hashes:
+        key = hash(name)
+        taken = self._hashes.get(key)
+        if taken is not None and taken > oldest:
             return False
+        # Behind all others, since the front is the first to go.
+        self._hashes.pop(key, None)
         if len(self._hashes) >= self._memory:
             del self._hashes[next(iter(self._hashes))]
-        self._hashes[key] = None
+        self._hashes[key] = now
         return True
 
 
@@ -140,11 +161,22 @@ class Pace(NamedTuple):
 class State:
     """
     The memory of one service.
+
+    Attributes:
+        seen: The insert_ids.
+
+        quota: The events of a day, of ids that sent too fast.
+
+        floods: The ids that reached the events a second of an API.
+
+        updates: The events of an hour that update a user's properties.
     """
 
     def __init__(self, dedupe_memory: int = 5_000_000) -> None:
         self.seen = Seen(dedupe_memory)
         self.quota = Pace(Rates(DAY, HOUR), Rates(DAY, HOUR))
+        self.floods = Pace(Rates(DAY, HOUR), Rates(DAY, HOUR))
+        self.updates = Rates(HOUR, MINUTE)
         self._paces: dict[tuple[str, float], Pace] = {}
 
     def pace(self, path: str, window: float) -> Pace:

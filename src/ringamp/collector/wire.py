@@ -16,6 +16,7 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 Scope = MutableMapping[str, Any]
@@ -24,8 +25,42 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Pause = Callable[[float], Awaitable[None]]
 
+MOST_READ = 1_000_000_000
+"""
+Bytes of a body that are read. One that is too large to keep is read on, or
+its sender would not hear the answer; but none is read for ever.
+"""
+
 LINGER_NOT = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: close() sends RST and drops what is unsent."""
+
+
+BODILESS = frozenset({204, 205, 304})
+"""Statuses whose answers HTTP lets have no body."""
+
+
+class Read(NamedTuple):
+    """
+    What was read of a request's body.
+
+    Attributes:
+        body: All of it; empty if it is longer than what may be kept.
+
+        size: How long it is.
+
+        ended: False if it went on beyond what is ever read.
+    """
+
+    body: bytes
+    size: int
+    ended: bool
+
+    @property
+    def closing(self) -> dict[str, str]:
+        """
+        The header that ends the connection if the rest is still to come.
+        """
+        return {} if self.ended else {"connection": "close"}
 
 
 class Reply(NamedTuple):
@@ -53,6 +88,23 @@ class CollectorProtocol(H11Protocol):
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
 
+    def send_400_response(self, msg: str) -> None:
+        """
+        Answer what is no HTTP, under the headers that every answer has.
+        """
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"connection", b"close"),
+        ]
+        for event in (
+            h11.Response(status_code=400, headers=headers),
+            h11.Data(data=msg.encode()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
 
 def reset(transport: asyncio.Transport) -> None:
     """
@@ -74,7 +126,7 @@ async def until_gone(receive: Receive) -> None:
         pass
 
 
-async def read(receive: Receive, room: int) -> tuple[bytes, int] | None:
+async def read(receive: Receive, room: int) -> Read | None:
     """
     Read a request's body, None if the peer goes away meanwhile.
 
@@ -84,13 +136,10 @@ async def read(receive: Receive, room: int) -> tuple[bytes, int] | None:
         room:
             Bytes to keep. A longer body is read to its end all the same, so
             that the peer hears the answer, but not kept.
-
-    Returns:
-        The body, empty if too long, and how long it was.
     """
     parts: list[bytes] = []
     size = 0
-    while True:
+    while size <= MOST_READ:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
@@ -101,7 +150,8 @@ async def read(receive: Receive, room: int) -> tuple[bytes, int] | None:
         else:
             parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts), size
+            return Read(b"".join(parts), size, ended=True)
+    return Read(b"", size, ended=False)
 
 
 async def send_answer(send: Send, reply: Reply) -> None:
@@ -143,9 +193,9 @@ async def send_dripping(
 
 
 async def _send_start(send: Send, reply: Reply) -> None:
-    size = str(len(reply.body))
     headers = {name.lower(): told for name, told in reply.headers.items()}
-    headers["content-length"] = size
+    if reply.status not in BODILESS:
+        headers["content-length"] = str(len(reply.body))
     await send(
         {
             "type": "http.response.start",
