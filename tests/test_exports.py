@@ -34,7 +34,11 @@ EXTRAS = ["starlette", "uvicorn", "typer", "rich", "httptools", "anyio"]
 DEPENDENCIES = {"orjson", "msgspec", "urllib3", "cffi", "_cffi_backend"}
 """All that is needed at run time."""
 
-OPTIONAL = {"brotli", "brotlicffi", "zstandard", "h2", "typing_extensions"}
+OPTIONAL = {
+    *("brotli", "brotlicffi", "zstandard", "h2", "typing_extensions"),
+    # Where a distributor has parted the standard library.
+    "_missing_stdlib_info",
+}
 """What the dependencies load by themselves where it is installed."""
 
 API = Path(__file__).parent / "typing" / "api.py"
