@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-from concurrent.futures import Future
 from threading import RLock, get_ident
 from typing import Any
 
@@ -22,8 +21,14 @@ from ringamp.bindings import RECORD_HEADER
 from ringamp.buffer.ring import Ring
 from ringamp.clock import Clock
 from ringamp.counters import Counters, Stats, Traffic
+from ringamp.flusher.awaited import AwaitedResponse
 from ringamp.flusher.delivery import Delivery
-from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
+from ringamp.flusher.exchange import (
+    Exchange,
+    NodeExchange,
+    PolicyExchange,
+    sends_by_itself,
+)
 from ringamp.flusher.handover import EVERYTHING, HANDED_OVER, Handover
 from ringamp.flusher.keeping import Keeper
 from ringamp.flusher.lifecycle import close_at_exit, close_with_worker
@@ -35,7 +40,6 @@ from ringamp.flusher.uploads import Uploads
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry import OrderedRetry
-from ringamp.status import Response
 from ringamp.storage import Storage
 from ringamp.transport import HTTPTransport
 from ringamp.transport.payload import LIBRARY, Envelope
@@ -208,7 +212,8 @@ class Session:
                     options=options,
                     envelope=envelope,
                 )
-        if not hasattr(retry, "decide"):
+        # The Node interface first: a policy that has it as well overrides it.
+        if not hasattr(retry, "decide") or sends_by_itself(retry):
             return NodeExchange(retry, envelope)
         return PolicyExchange(
             self._transport,
@@ -247,7 +252,7 @@ class Session:
         held = 0 if self._delivery is None else self._delivery.held
         return self.counters.snapshot(self.ring, held)
 
-    def flush(self) -> Future[Response]:
+    def flush(self) -> AwaitedResponse:
         """
         Have all that is in the ring sent; the future is done when each of
         these events has its outcome.

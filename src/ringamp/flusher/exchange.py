@@ -220,6 +220,14 @@ class PolicyExchange:
         return response, decisions
 
 
+def sends_by_itself(retry: object) -> bool:
+    """
+    Say whether *retry* has the Node interface.
+    """
+    names = ("send_events_with_retry", "sendEventsWithRetry")
+    return any(callable(getattr(retry, name, None)) for name in names)
+
+
 class NodeExchange:
     """
     A user's retry object with the Node interface.
