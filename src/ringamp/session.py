@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ from ringamp.flusher.loop import Flusher
 from ringamp.flusher.makers import Makers
 from ringamp.flusher.outcomes import Outcomes
 from ringamp.flusher.salvage import Salvage
+from ringamp.flusher.senders import Senders
 from ringamp.flusher.uploads import Uploads
 from ringamp.logs import log
 from ringamp.options import Options
@@ -103,7 +104,8 @@ class Session:
         self.generation = self.ring.generation
         self.push_event = self.ring.push_event
         self.push_dict = self.ring.push_dict
-        self.outcomes = Outcomes(self.generation)
+        self._senders = Senders()
+        self.outcomes = Outcomes(self.generation, self._senders)
         self.has_defaults = (
             options.plan is not None or options.ingestion_metadata is not None
         )
@@ -112,7 +114,6 @@ class Session:
         self._is_abandoned = False
         # Re-entrant: a signal handler may close while this thread does.
         self._closing = RLock()
-        self._closer: int | None = None
         self._transport: Any = None
         self._delivery: Delivery | None = None
         self._flusher: Flusher | Handover
@@ -160,7 +161,11 @@ class Session:
             ends=self.counters,
             clock=clock,
             keeper=keeper,
-            uploads=Uploads(exchange, tracks) if tracks > 1 else None,
+            uploads=(
+                Uploads(exchange, tracks, self._senders)
+                if tracks > 1
+                else None
+            ),
         )
         return Flusher(
             self.ring,
@@ -171,6 +176,7 @@ class Session:
             interrupt=lambda: _tell(self._transport, "interrupt"),
             keep_newest=exchange.keep_newest,
             salvage=salvage,
+            senders=self._senders,
         )
 
     def _make_salvage(
@@ -243,7 +249,7 @@ class Session:
         """
         Whether the calling thread is the one that makes room.
         """
-        return self._flusher.is_own_thread() or self._closer == get_ident()
+        return self._senders.has_caller
 
     def stats(self) -> Stats:
         """
@@ -285,7 +291,6 @@ class Session:
             if self.is_closed:
                 return
             self.is_closed = True
-            self._closer = get_ident()
             self.ring.close()
             clock = self.blueprint.clock
             self._flusher.close(clock.monotonic() + timeout)

@@ -35,6 +35,7 @@ import msgspec
 from ringamp.bindings import generation
 from ringamp.buffer.window import Share, Window, bare
 from ringamp.flusher.awaited import AwaitedResponse
+from ringamp.flusher.senders import Senders
 from ringamp.logs import log
 from ringamp.signals import as_the_user
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
@@ -85,9 +86,9 @@ class _Flush:
 
     __slots__ = ("future", "target", "worst")
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, senders: Senders) -> None:
         self.target = target
-        self.future = AwaitedResponse()
+        self.future = AwaitedResponse(senders)
         self.worst = SKIPPED_RESPONSE
 
 
@@ -140,10 +141,16 @@ class Outcomes:
     of the question, and would wait for a flusher that waits for the lock. So
     each change is one step of the interpreter, and who has put a future in
     looks once more whether it was too late.
+
+    Args:
+        owner: The generation of the process whose events these are.
+
+        senders: The threads that settle, which must not wait.
     """
 
-    def __init__(self, owner: int) -> None:
+    def __init__(self, owner: int, senders: Senders | None = None) -> None:
         self.generation = owner
+        self._senders = senders or Senders()
         self._lock = Lock()
         self._runs: list[_Run] = []
         self._forgotten = 0
@@ -245,7 +252,7 @@ class Outcomes:
         """
         A future of the outcome of the event at *position*.
         """
-        future = AwaitedResponse()
+        future = AwaitedResponse(self._senders)
         if self.generation != generation():
             future.set_result(INHERITED)
             return future
@@ -269,7 +276,7 @@ class Outcomes:
         is the first response that was no success, else the last success;
         skipped where there was nothing to do.
         """
-        flush = _Flush(target)
+        flush = _Flush(target, self._senders)
         if self.floor < target:
             self._flushes.append(flush)
         if self.floor >= target:
