@@ -20,6 +20,8 @@ TWINS = {
     (ringamp.Client, "logEvent", "log_event"),
     (ringamp.Client, "addEventMiddleware", "add_event_middleware"),
     (ringamp.Client, "getOptions", "get_options"),
+    (ringamp.Client, "optOut", "opt_out"),
+    (ringamp.Client, "removeEventMiddleware", "remove_event_middleware"),
     (ringamp.Client, "groupIdentify", "group_identify"),
     (ringamp.Client, "setGroup", "set_group"),
     (Identify, "setOnce", "set_once"),

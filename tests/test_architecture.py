@@ -92,7 +92,12 @@ OWNERS = {
     "http": {"transport/answers", "transport/http"},
     "select": {"transport/sockets"},
     "urllib3": {"transport/connections", "transport/targets"},
-    "_thread": {"flusher/loop", "flusher/threads", "flusher/uploads"},
+    "_thread": {
+        "flusher/loop",
+        "flusher/senders",
+        "flusher/threads",
+        "flusher/uploads",
+    },
     # Locks; threads are started by `_thread` alone, see below. The counters
     # ask which thread it is.
     "threading": {

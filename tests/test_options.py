@@ -297,27 +297,28 @@ def test_good_key():
     A key is taken as it is.
     """
     assert check_api_key("a1b2-C3_é") == "a1b2-C3_é"
+    assert check_api_key("YOUR API KEY") == "YOUR API KEY"
 
 
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("", "an empty text given"),
+        ("", "an empty string given"),
         (None, "NoneType given"),
         (b"hush", "bytes given"),
         (5, "int given"),
-        ("hush hush", "with others given"),
-        ("hush\n", "with others given"),
-        ("hush\u00a0", "with others given"),
-        ("hush\x00", "with others given"),
-        ("hush\ud800", "with others given"),
+        ("  ", "an empty string given"),
+        ("hush\n", "another control character given"),
+        ("hush\u00a0", "another control character given"),
+        ("hush\x00", "another control character given"),
+        ("hush\ud800", "another control character given"),
     ],
 )
 def test_bad_keys(key, words):
     """
     What cannot be a key is refused, and never shown.
     """
-    with pytest.raises(OptionsError, match="allowed is a text") as caught:
+    with pytest.raises(OptionsError, match="allowed is a string") as caught:
         check_api_key(key)
 
     assert words in str(caught.value)

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import threading
 
@@ -119,12 +120,20 @@ def test_init_of_the_module_is_the_default_instances():
     assert client.log_event(event()).status is Status.DROPPED
 
 
-def test_the_api_key_goes_by_position_alone():
+def test_key_and_options_may_be_named(started):
     """
-    `api_key=` would be an option of that name, and there is none.
+    `init(api_key=..., options={...})` is `init(..., {...})`, of the package
+    and of a client.
     """
-    with pytest.raises(TypeError):
-        ringamp.init(api_key="a-key")
+    client, _ = started()
+    options = {"transportClass": MemoryTransport(), "maxCachedEvents": 7}
+
+    client.init(api_key="a-key", options=options, min_id_length=3)
+
+    assert client.options.max_cached_events == 7
+    assert client.options.min_id_length == 3
+    parameters = [*inspect.signature(ringamp.init).parameters]
+    assert parameters == ["api_key", "options", "kwargs"]
 
 
 def test_shutdown_all_sends_what_each_has(started):

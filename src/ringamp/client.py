@@ -15,9 +15,10 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ringamp.bindings import generation, renew_generation
 from ringamp.careful import (
@@ -33,14 +34,15 @@ from ringamp.counters import Stats
 from ringamp.direct import DirectLane
 from ringamp.errors import InvalidEventError, OptionsError
 from ringamp.events import Event
+from ringamp.flusher.awaited import AwaitedResponse
 from ringamp.flusher.lifecycle import load_before_fork
 from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log, set_level
-from ringamp.middleware import MiddlewareLane
+from ringamp.middleware import MiddlewareLane, check_middleware
 from ringamp.options import Options, check_api_key
 from ringamp.protocols import Middleware
 from ringamp.shorthands import Shorthands
-from ringamp.status import SKIPPED_RESPONSE, Response
+from ringamp.status import SKIPPED_RESPONSE
 
 if TYPE_CHECKING:
     from ringamp.session import Session
@@ -57,6 +59,19 @@ class Client(Shorthands):
     Made by `ringamp.init` and `ringamp.get_instance`. Every method may be
     called by any thread, and in a forked child.
     """
+
+    # A misspelled attribute is an error, and not a new one.
+    __slots__ = (
+        "__weakref__",
+        "_chain",
+        "_clock",
+        "_direct",
+        "_lane",
+        "_locks",
+        "_name",
+        "_opt_out",
+        "_session",
+    )
 
     def __init__(
         self, name: str = "default", clock: Clock | None = None
@@ -81,7 +96,6 @@ class Client(Shorthands):
         self,
         api_key: str,
         options: Mapping[str, Any] | None = None,
-        /,
         **kwargs: Any,
     ) -> Client:
         """
@@ -158,21 +172,21 @@ class Client(Shorthands):
         if session is not None:
             self._renew(session)
 
-    def flush(self) -> Future[Response]:
+    def flush(self) -> AwaitedResponse:
         """
         Send what was logged so far without waiting for company.
 
         Returns:
-            A future that is done when every event logged before this call
-            has its final outcome, retries and holds included. Its result is
-            the first response that was no success, else a success; skipped
-            if there was nothing to do.
+            A future, which can also be awaited, that is done when every
+            event logged before this call has its final outcome, retries and
+            holds included. Its result is the first response that was no
+            success, else a success; skipped if there was nothing to do.
 
         .. versionadded:: 0.1.0
         """
         session = self._session
         if session is None or session.generation != generation():
-            done: Future[Response] = Future()
+            done = AwaitedResponse()
             done.set_result(SKIPPED_RESPONSE)
             return done
         return session.flush()
@@ -244,17 +258,43 @@ class Client(Shorthands):
             This client.
 
         Raises:
-            OptionsError: It cannot be called.
+            OptionsError: It cannot be called, or what it does begins only
+                when its result is awaited or iterated over.
 
         .. versionadded:: 0.1.0
         """
-        if not callable(middleware):
-            raise OptionsError(
-                f"middleware: {type(middleware).__name__} given, a function "
-                "of payload and next is allowed",
-            )
+        check_middleware(middleware)
         with self._lock():
             self._chain = (*self._chain, middleware)
+            self._choose_lane()
+        return self
+
+    def remove_event_middleware(self, middleware: Middleware) -> Client:
+        """
+        Let no event from now on pass through *middleware*, which was added
+        before; where it was added twice, the later one goes.
+
+        Returns:
+            This client.
+
+        Raises:
+            OptionsError: It was not added.
+
+        .. versionadded:: 0.1.0
+        """
+        with self._lock():
+            chain = [*self._chain]
+            for at in reversed(range(len(chain))):
+                # By equality: each look at a method makes another object.
+                if chain[at] == middleware:
+                    del chain[at]
+                    break
+            else:
+                raise OptionsError(
+                    "middleware: one given that was not added; allowed is "
+                    "what add_event_middleware was given"
+                )
+            self._chain = tuple(chain)
             self._choose_lane()
         return self
 
@@ -266,7 +306,12 @@ class Client(Shorthands):
         The options in force; those of the defaults before `init`.
         """
         session = self._session
-        return Options() if session is None else session.options
+        if session is None:
+            return Options()
+        chosen = session.options
+        if chosen.opt_out is self._opt_out:
+            return chosen
+        return msgspec.structs.replace(chosen, opt_out=self._opt_out)
 
     def get_options(self) -> Options:
         """
@@ -397,4 +442,6 @@ class Client(Shorthands):
     # camelCase twins for users coming from @amplitude/node.
     logEvent = log_event
     addEventMiddleware = add_event_middleware
+    removeEventMiddleware = remove_event_middleware
     getOptions = get_options
+    optOut = opt_out

@@ -109,6 +109,13 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     buffer_used: int
     buffer_capacity: int
 
+    def to_dict(self) -> dict[str, int]:
+        """
+        Give all counts by name, as a monitoring system takes them.
+        """
+        counts: dict[str, int] = msgspec.structs.asdict(self)
+        return counts
+
 
 class Gauges(Protocol):
     """

@@ -10,11 +10,14 @@ unusual comes back to `MiddlewareLane`.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringamp.bindings import AGAIN, UNUSUAL, enter_unpushed
+from ringamp.errors import OptionsError
 from ringamp.flusher.receipt import Receipt
 from ringamp.logs import log
 from ringamp.protocols import (
@@ -32,6 +35,35 @@ STOPPED = Receipt(
     None,
     0,
     Response(Status.SKIPPED, error="a middleware did not call next"),
+)
+
+
+def check_middleware(middleware: object) -> None:
+    """
+    Refuse what cannot be middleware.
+
+    Raises:
+        OptionsError: It cannot be called, or calling it runs none of it: a
+            coroutine or generator function, whose every event would end as
+            one that was stopped.
+    """
+    allowed = "a function of payload and next is allowed"
+    if not callable(middleware):
+        raise OptionsError(
+            f"middleware: {type(middleware).__name__} given, {allowed}"
+        )
+    called: Any = middleware
+    if not inspect.isroutine(called) and not isinstance(called, partial):
+        called = type(called).__call__
+    for is_kind, kind in _LATER_KINDS:
+        if is_kind(called):
+            raise OptionsError(f"middleware: {kind} given, {allowed}")
+
+
+_LATER_KINDS = (
+    (inspect.iscoroutinefunction, "a coroutine function"),
+    (inspect.isasyncgenfunction, "an asynchronous generator function"),
+    (inspect.isgeneratorfunction, "a generator function"),
 )
 
 

@@ -208,13 +208,16 @@ def check_api_key(value: object) -> str:
     Raises:
         OptionsError: It cannot be one. The message does not show it.
     """
-    allowed = "allowed is a text without spaces and control characters"
+    allowed = "allowed is a string of printable characters"
     if not isinstance(value, str):
         raise OptionsError(f"API key: {type(value).__name__} given; {allowed}")
-    if not value:
-        raise OptionsError(f"API key: an empty text given; {allowed}")
-    if not value.isprintable() or any(map(str.isspace, value)):
-        raise OptionsError(f"API key: a text with others given; {allowed}")
+    if not value.strip():
+        raise OptionsError(f"API key: an empty string given; {allowed}")
+    if not value.isprintable():
+        raise OptionsError(
+            "API key: a string with a line break or another control character "
+            f"given; {allowed}"
+        )
     return str(value)
 
 

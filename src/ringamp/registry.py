@@ -43,7 +43,6 @@ def get_instance(name: str | None = None) -> Client:
 def init(
     api_key: str,
     options: Mapping[str, Any] | None = None,
-    /,
     **kwargs: Any,
 ) -> Client:
     """

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from concurrent.futures import Future
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any
 
 import msgspec
@@ -22,8 +21,14 @@ from ringamp.bindings import RECORD_HEADER
 from ringamp.buffer.ring import Ring
 from ringamp.clock import Clock
 from ringamp.counters import Counters, Stats, Traffic
+from ringamp.flusher.awaited import AwaitedResponse
 from ringamp.flusher.delivery import Delivery
-from ringamp.flusher.exchange import Exchange, NodeExchange, PolicyExchange
+from ringamp.flusher.exchange import (
+    Exchange,
+    NodeExchange,
+    PolicyExchange,
+    sends_by_itself,
+)
 from ringamp.flusher.handover import EVERYTHING, HANDED_OVER, Handover
 from ringamp.flusher.keeping import Keeper
 from ringamp.flusher.lifecycle import close_at_exit, close_with_worker
@@ -31,11 +36,11 @@ from ringamp.flusher.loop import Flusher
 from ringamp.flusher.makers import Makers
 from ringamp.flusher.outcomes import Outcomes
 from ringamp.flusher.salvage import Salvage
+from ringamp.flusher.senders import Senders
 from ringamp.flusher.uploads import Uploads
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.retry import OrderedRetry
-from ringamp.status import Response
 from ringamp.storage import Storage
 from ringamp.transport import HTTPTransport
 from ringamp.transport.payload import LIBRARY, Envelope
@@ -99,7 +104,8 @@ class Session:
         self.generation = self.ring.generation
         self.push_event = self.ring.push_event
         self.push_dict = self.ring.push_dict
-        self.outcomes = Outcomes(self.generation)
+        self._senders = Senders()
+        self.outcomes = Outcomes(self.generation, self._senders)
         self.has_defaults = (
             options.plan is not None or options.ingestion_metadata is not None
         )
@@ -108,7 +114,6 @@ class Session:
         self._is_abandoned = False
         # Re-entrant: a signal handler may close while this thread does.
         self._closing = RLock()
-        self._closer: int | None = None
         self._transport: Any = None
         self._delivery: Delivery | None = None
         self._flusher: Flusher | Handover
@@ -156,7 +161,11 @@ class Session:
             ends=self.counters,
             clock=clock,
             keeper=keeper,
-            uploads=Uploads(exchange, tracks) if tracks > 1 else None,
+            uploads=(
+                Uploads(exchange, tracks, self._senders)
+                if tracks > 1
+                else None
+            ),
         )
         return Flusher(
             self.ring,
@@ -167,6 +176,7 @@ class Session:
             interrupt=lambda: _tell(self._transport, "interrupt"),
             keep_newest=exchange.keep_newest,
             salvage=salvage,
+            senders=self._senders,
         )
 
     def _make_salvage(
@@ -208,7 +218,8 @@ class Session:
                     options=options,
                     envelope=envelope,
                 )
-        if not hasattr(retry, "decide"):
+        # The Node interface first: a policy that has it as well overrides it.
+        if not hasattr(retry, "decide") or sends_by_itself(retry):
             return NodeExchange(retry, envelope)
         return PolicyExchange(
             self._transport,
@@ -238,7 +249,7 @@ class Session:
         """
         Whether the calling thread is the one that makes room.
         """
-        return self._flusher.is_own_thread() or self._closer == get_ident()
+        return self._senders.has_caller
 
     def stats(self) -> Stats:
         """
@@ -247,7 +258,7 @@ class Session:
         held = 0 if self._delivery is None else self._delivery.held
         return self.counters.snapshot(self.ring, held)
 
-    def flush(self) -> Future[Response]:
+    def flush(self) -> AwaitedResponse:
         """
         Have all that is in the ring sent; the future is done when each of
         these events has its outcome.
@@ -280,7 +291,6 @@ class Session:
             if self.is_closed:
                 return
             self.is_closed = True
-            self._closer = get_ident()
             self.ring.close()
             clock = self.blueprint.clock
             self._flusher.close(clock.monotonic() + timeout)

@@ -25,6 +25,8 @@ class Shorthands(ABC):
     The part of `Client` that is made of `log_event`.
     """
 
+    __slots__ = ()
+
     @abstractmethod
     def _log_built(
         self, build: Callable[..., dict[str, Any]], *args: Any

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
@@ -375,3 +376,22 @@ def test_a_shutdown_may_have_all_the_time_in_the_world(
     client.shutdown(timeout)
 
     assert receipt.result(0).status is Status.SUCCESS
+
+
+def test_a_flush_can_be_awaited(make_client, event):
+    """
+    As in the Node SDK, by a client in each of its states.
+    """
+
+    async def flushed(client):
+        return await asyncio.wait_for(client.flush(), 30)
+
+    client = make_client()
+    nothing = asyncio.run(flushed(client))
+    client.log_event(event())
+    something = asyncio.run(flushed(client))
+
+    assert nothing.status is Status.SKIPPED
+    assert something.status is Status.SUCCESS
+    never = Client("never")
+    assert asyncio.run(flushed(never)).status is Status.SKIPPED

@@ -301,3 +301,28 @@ def test_init_in_a_callback_replaces_the_client(make_client, event, collector):
 
     assert told[0] == 1
     assert collector.ledger.summary().accepted == 2
+
+
+def test_opting_out_has_both_spellings(make_client, event):
+    """
+    `client.optOut` is `client.opt_out`, and the options show what is in
+    force.
+    """
+    client = make_client()
+    client.optOut = True
+
+    assert client.opt_out
+    assert client.options.opt_out
+    assert client.log_event(event()).status is Status.SKIPPED
+    client.opt_out = False
+    assert not client.getOptions().opt_out
+    assert client.log_event(event()).status is Status.QUEUED
+
+
+@pytest.mark.parametrize("name", ["optout", "opt_Out", "minIdLength", "plan"])
+def test_no_attribute_comes_of_a_misspelling(make_client, name):
+    """
+    Setting what a client has not is an error, and not silence.
+    """
+    with pytest.raises(AttributeError):
+        setattr(make_client(), name, True)

@@ -6,6 +6,7 @@ Middleware: order, stopping, changing, failing.
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import threading
 
@@ -270,6 +271,95 @@ def test_what_is_no_function_is_refused(make_client):
     """
     with pytest.raises(OptionsError, match="middleware: int given"):
         make_client().add_event_middleware(3)
+
+
+async def coroutine(payload, next):
+    """
+    Begin only when awaited.
+    """
+    next(payload)
+
+
+def generator(payload, next):
+    """
+    Begin only when iterated over.
+    """
+    yield next(payload)
+
+
+async def asynchronous_generator(payload, next):
+    """
+    Begin only when iterated over.
+    """
+    yield next(payload)
+
+
+class Late:
+    """
+    An object whose call is a coroutine function.
+    """
+
+    async def __call__(self, payload, next):
+        """
+        Begin only when awaited.
+        """
+        next(payload)
+
+    async def method(self, payload, next):
+        """
+        Begin only when awaited.
+        """
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        coroutine,
+        generator,
+        asynchronous_generator,
+        functools.partial(coroutine),
+        Late(),
+        Late().method,
+    ],
+    ids=["coroutine", "generator", "both", "partial", "object", "method"],
+)
+def test_a_function_that_begins_later_is_refused(make_client, late):
+    """
+    Each of its events would end as one that was stopped.
+    """
+    client = make_client()
+
+    with pytest.raises(OptionsError, match=r"(coroutine|generator) function"):
+        client.add_event_middleware(late)
+
+
+def test_middleware_can_be_removed(make_client, event, collector):
+    """
+    What comes later does not pass through it; what is left keeps its order.
+    """
+
+    class Note:
+        def __init__(self):
+            self.seen = []
+
+        def note(self, payload, next):
+            self.seen.append(payload.event["event_id"])
+            next(payload)
+
+    first, second = Note(), Note()
+    client = make_client()
+    client.add_event_middleware(first.note)
+    client.add_event_middleware(second.note)
+    client.log_event(event(1))
+    client.remove_event_middleware(first.note)
+    client.log_event(event(2))
+    client.removeEventMiddleware(second.note)
+    client.log_event(event(3))
+
+    assert len(arrived(collector, client)) == 3
+    assert (first.seen, second.seen) == ([1], [1, 2])
+    with pytest.raises(OptionsError, match="that was not added"):
+        client.remove_event_middleware(first.note)
 
 
 def test_an_event_object_may_be_handed_on(make_client, event, collector):

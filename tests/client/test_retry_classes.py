@@ -31,6 +31,45 @@ def asks(**options):
     return asked, {"on_retry": on_retry, **options}
 
 
+@pytest.mark.parametrize(
+    "kind", [ringamp.OrderedRetry, ringamp.OfflineRetry, ringamp.NoRetry]
+)
+def test_a_policy_made_as_in_node_is_refused(kind):
+    """
+    `new OfflineRetryHandler(apiKey)` is how Node has it; the error says how
+    it is done here.
+    """
+    with pytest.raises(ringamp.OptionsError) as caught:
+        kind("0123456789abcdef")
+
+    assert f"retry_class={kind.__name__}" in str(caught.value)
+    assert "0123456789abcdef" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [ringamp.OrderedRetry, ringamp.NoRetry])
+@pytest.mark.parametrize("as_object", [False, True])
+def test_a_policy_that_overrides_the_sending_is_called(
+    make_client, event, kind, as_object
+):
+    """
+    It is not passed over for the decisions that it inherits.
+    """
+    seen = []
+
+    class Own(kind):
+        def send_events_with_retry(self, events):
+            seen.extend(one["event_id"] for one in events)
+            return Response(Status.SUCCESS, 200)
+
+    own = Own(Options()) if as_object else Own
+    client = make_client(retry_class=own)
+
+    response = client.log_event(event(5)).result(30)
+
+    assert response.status is Status.SUCCESS
+    assert seen == [5]
+
+
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_a_batch_is_tried_once_more_than_it_has_retries(
     make_client, event, collector, retries

@@ -220,3 +220,16 @@ def test_ids_removed_are_counted_by_id(make_client, collector):
 
     stats = client.stats()
     assert (stats.ids_removed, stats.logged, stats.invalid) == (3, 3, 1)
+
+
+def test_the_counts_are_a_dict_as_well(make_client, event):
+    """
+    By the names of the fields, as a monitoring system takes them.
+    """
+    client = make_client()
+    client.log_event(event()).result(30)
+
+    counts = client.stats().to_dict()
+
+    assert counts["logged"] == counts["delivered"] == 1
+    assert [*counts] == [*ringamp.Stats.__struct_fields__]

@@ -116,7 +116,7 @@ def test_steady_events_do_not_put_the_linger_off(make_client, event):
 
 def test_retries_keep_to_their_table(make_client, event, collector):
     """
-    Each wait is at least half of its entry and not much more than all of it.
+    Each wait is at least as long as its entry, and not much longer.
     """
     collector.faults.add(Fault(status=503), times=3)
     client = make_client(retry_timeouts=[100, 200, 300])
@@ -125,7 +125,7 @@ def test_retries_keep_to_their_table(make_client, event, collector):
     times = [note.time for note in collector.ledger.requests()]
     waits = [after - before for before, after in pairwise(times)]
     for wait, entry in zip(waits, [0.1, 0.2, 0.3], strict=True):
-        assert entry / 2 <= wait < entry + 5
+        assert entry <= wait < 1.5 * entry + 5
 
 
 def test_a_request_has_a_deadline_as_a_whole(make_client, event, collector):

@@ -327,3 +327,77 @@ def test_the_transport_for_tests_may_be_given_as_a_class(make_client, event):
     client = make_client(transport_class=MemoryTransport)
 
     assert client.log_event(event()).result(30).status is Status.SUCCESS
+
+
+class NodeAnswer:
+    """
+    A response as an object with the Node SDK's names.
+    """
+
+    def __init__(self, status, code, body=None):
+        self.status = status
+        self.statusCode = code
+        self.body = body
+
+
+NODE_ANSWERS = [
+    ({"status": "success", "statusCode": 200}, Status.SUCCESS, 200),
+    ({"statusCode": 200, "body": {"code": 200}}, Status.SUCCESS, 200),
+    ({"status": "invalid", "statusCode": 403}, Status.INVALID, 403),
+    ({"status": "failed", "status_code": 500}, Status.FAILED, 500),
+    ({"status": "SystemError"}, Status.SYSTEM_ERROR, 0),
+    (NodeAnswer("success", 200), Status.SUCCESS, 200),
+    (NodeAnswer(Status.SUCCESS, 204, {}), Status.SUCCESS, 204),
+]
+
+
+@pytest.mark.parametrize(("answer", "status", "code"), NODE_ANSWERS)
+@pytest.mark.parametrize("seam", ["transport", "retry"])
+def test_an_answer_with_the_names_of_node_is_understood(  # noqa: PLR0917
+    make_client, event, answer, status, code, seam
+):
+    """
+    As an object or a mapping, of a transport and of a retry class.
+    """
+
+    class Own:
+        def sendPayload(self, payload):
+            return answer
+
+        def sendEventsWithRetry(self, events):
+            return answer
+
+    own = {f"{seam}_class": Own()}
+    client = make_client(retry_timeouts=[], **own)
+
+    response = client.log_event(event()).result(30)
+
+    assert (response.status, response.status_code) == (status, code)
+
+
+def test_the_body_of_such_an_answer_names_its_events(make_client, event):
+    """
+    Node's SDK spells the service's names anew; the event that is named is
+    rejected, and the other is sent again.
+    """
+    answers = [
+        {
+            "status": "invalid",
+            "statusCode": 400,
+            "body": {"eventsWithInvalidFields": {"time": [0]}},
+        },
+        {"status": "success", "statusCode": 200},
+    ]
+
+    class Own:
+        def sendPayload(self, payload):
+            return answers.pop(0)
+
+    client = make_client(upload_interval_in_sec=60, transport_class=Own())
+    receipts = [client.log_event(event(number)) for number in range(2)]
+    client.flush().result(30)
+
+    assert [r.result(0).status for r in receipts] == [
+        Status.INVALID,
+        Status.SUCCESS,
+    ]

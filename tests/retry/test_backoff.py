@@ -9,13 +9,14 @@ import random
 
 import pytest
 
+from ringamp import Options
 from ringamp.retry.backoff import Backoff
 
 
 @pytest.mark.parametrize("retry", [1, 2, 3])
-def test_a_delay_is_between_half_and_all_of_its_entry(retry):
+def test_a_delay_is_its_entry_and_up_to_half_more(retry):
     """
-    The jitter fills the upper half of an entry, and nothing beyond.
+    The jitter is added to an entry: no delay is shorter.
     """
     table = (0.1, 0.2, 3.2)
     backoff = Backoff(table, random.Random(7))
@@ -23,8 +24,22 @@ def test_a_delay_is_between_half_and_all_of_its_entry(retry):
 
     drawn = [backoff.delay(retry) for _ in range(500)]
 
-    assert entry / 2 <= min(drawn) < entry * 0.55
-    assert entry * 0.95 < max(drawn) <= entry
+    assert entry <= min(drawn) < entry * 1.05
+    assert entry * 1.45 < max(drawn) <= entry * 1.5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_outage_shorter_than_the_table_ends_before_the_last_retry(seed):
+    """
+    However the jitter falls, all delays together last as long as the table
+    says.
+    """
+    delays = Options().retry_delays
+    backoff = Backoff(delays, random.Random(seed))
+
+    waited = sum(backoff.delay(at + 1) for at in range(len(delays)))
+
+    assert waited >= sum(delays) == pytest.approx(12.6)
 
 
 def test_the_last_entry_repeats():
@@ -33,7 +48,7 @@ def test_the_last_entry_repeats():
     """
     backoff = Backoff((1.0, 60.0), random.Random(7))
 
-    assert 30 <= backoff.delay(10**9) <= 60
+    assert 60 <= backoff.delay(10**9) <= 90
 
 
 def test_the_floor_is_kept_and_spread():
@@ -51,11 +66,11 @@ def test_the_floor_is_kept_and_spread():
 
 def test_a_low_floor_changes_nothing():
     """
-    A floor below half the entry is met anyway.
+    A floor below the entry is met anyway.
     """
     delays = [
         Backoff((2.0,), random.Random(7)).delay(1, floor)
-        for floor in (None, 0.0, 0.9)
+        for floor in (None, 0.0, 1.9)
     ]
 
     assert len(set(delays)) == 1

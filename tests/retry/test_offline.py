@@ -44,9 +44,9 @@ def test_l16_an_outage_is_probed_on_a_growing_timer(policy, batch, response):
         number = resend.attempt
         delays.append(resend.delay)
 
-    assert 0.5 <= delays[0] <= 1
-    assert 4 <= delays[3] <= 8
-    assert all(30 <= delay <= 60 for delay in delays[6:])
+    assert 1 <= delays[0] <= 1.5
+    assert 8 <= delays[3] <= 12
+    assert all(40 <= delay <= 60 for delay in delays[6:])
 
 
 def test_l16_a_413_is_still_split(policy, batch):

@@ -26,6 +26,7 @@ client = ringamp.getInstance("billing")
 client = client.init("API_KEY", {"minIdLength": 1}, opt_out=False)
 client.opt_out = True
 is_out: bool = client.opt_out
+client.optOut = is_out
 
 options: ringamp.Options = client.options
 options = client.get_options()
@@ -121,7 +122,10 @@ def tag(
 
 middleware: ringamp.Middleware = tag
 client = client.add_event_middleware(middleware)
+client = client.remove_event_middleware(middleware)
+counts: dict[str, int] = client.stats().to_dict()
 client = client.addEventMiddleware(tag)
+client = client.removeEventMiddleware(tag)
 
 
 class Twice(ringamp.BaseRetry):

@@ -19,6 +19,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from ringamp.buffer.batch import Batch, LazyEvents
+from ringamp.flusher.node_response import from_node
 from ringamp.logs import log
 from ringamp.options import Options
 from ringamp.protocols import method_of
@@ -78,6 +79,9 @@ def as_response(answer: object, giver: object) -> Response:
     """
     if isinstance(answer, Response):
         return answer
+    response = from_node(answer)
+    if response is not None:
+        return response
     return Response(
         Status.SYSTEM_ERROR,
         error=f"{type(giver).__qualname__} returned "
@@ -96,11 +100,11 @@ def guarded(
     """
     try:
         answer = call(given)
+        return as_response(answer, giver)
     except BaseException as error:
         if ends_program(error):
             raise
         return raised(error, giver, envelope)
-    return as_response(answer, giver)
 
 
 def raised(
@@ -218,6 +222,14 @@ class PolicyExchange:
             response = raised(error, self._policy, self._envelope)
             return response, [Drop(range(count), response)]
         return response, decisions
+
+
+def sends_by_itself(retry: object) -> bool:
+    """
+    Say whether *retry* has the Node interface.
+    """
+    names = ("send_events_with_retry", "sendEventsWithRetry")
+    return any(callable(getattr(retry, name, None)) for name in names)
 
 
 class NodeExchange:

@@ -6,8 +6,7 @@ workers of a uWSGI master: no thread, no socket, nothing to wake.
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-
+from ringamp.flusher.awaited import AwaitedResponse
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
 
 HANDED_OVER = Response(
@@ -43,11 +42,11 @@ class Handover:
         The relay looks by itself.
         """
 
-    def flush(self, target: int) -> Future[Response]:
+    def flush(self, target: int) -> AwaitedResponse:
         """
         A future that is done: nothing before *target* is sent from here.
         """
-        future: Future[Response] = Future()
+        future = AwaitedResponse()
         future.set_result(HANDED_OVER if target else SKIPPED_RESPONSE)
         return future
 

@@ -47,6 +47,7 @@ from ringamp.flusher.draining import GRACE, Draining
 from ringamp.flusher.linger import Linger
 from ringamp.flusher.prefork import forks_unseen
 from ringamp.flusher.salvage import Salvage
+from ringamp.flusher.senders import Senders
 from ringamp.flusher.threads import kind_here
 from ringamp.logs import log
 from ringamp.options import Options
@@ -86,6 +87,8 @@ class Flusher:
 
         salvage: Sends what others left, when there is time; None without a
             spool.
+
+        senders: Where it notes which thread sends.
     """
 
     def __init__(
@@ -99,7 +102,9 @@ class Flusher:
         interrupt: Callable[[], None],
         keep_newest: int | None,
         salvage: Salvage | None = None,
+        senders: Senders | None = None,
     ) -> None:
+        self._senders = senders or Senders()
         self._salvage = salvage
         self._ring = ring
         self._delivery = delivery
@@ -170,7 +175,8 @@ class Flusher:
             return
         try:
             deadline = self._clock.monotonic() + self._patience
-            self._draining.send_until(deadline)
+            with self._senders:
+                self._draining.send_until(deadline)
         finally:
             self._ended.release()
 
@@ -189,9 +195,11 @@ class Flusher:
                 return
             self._bell.ring()
             if not self._wait_for_end(deadline):
-                self._draining.give_up()
+                with self._senders:
+                    self._draining.give_up()
                 return
-        self._draining.drain(deadline)
+        with self._senders:
+            self._draining.drain(deadline)
 
     def _wait_for_end(self, deadline: float) -> bool:
         left = max(0.0, deadline - self._clock.monotonic())
@@ -246,14 +254,18 @@ class Flusher:
         """
         self._thread = _thread.get_ident()
         try:
-            while self._is_on():
-                self._turn()
-            if self._deadline is not None:
-                self._draining.drain(self._deadline)
-            elif self._salvage is not None:
-                self._salvage.close()
+            with self._senders:
+                self._send()
         finally:
             self._ended.release()
+
+    def _send(self) -> None:
+        while self._is_on():
+            self._turn()
+        if self._deadline is not None:
+            self._draining.drain(self._deadline)
+        elif self._salvage is not None:
+            self._salvage.close()
 
     def _is_on(self) -> bool:
         """

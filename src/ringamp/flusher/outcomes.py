@@ -34,6 +34,8 @@ import msgspec
 
 from ringamp.bindings import generation
 from ringamp.buffer.window import Share, Window, bare
+from ringamp.flusher.awaited import AwaitedResponse
+from ringamp.flusher.senders import Senders
 from ringamp.logs import log
 from ringamp.signals import as_the_user
 from ringamp.status import SKIPPED_RESPONSE, Response, Status
@@ -62,7 +64,6 @@ INHERITED = Response(
 )
 
 _T = TypeVar("_T")
-_Future = concurrent.futures.Future[Response]
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -85,13 +86,13 @@ class _Flush:
 
     __slots__ = ("future", "target", "worst")
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, senders: Senders) -> None:
         self.target = target
-        self.future: _Future = concurrent.futures.Future()
+        self.future = AwaitedResponse(senders)
         self.worst = SKIPPED_RESPONSE
 
 
-def _resolve(future: _Future, response: Response) -> None:
+def _resolve(future: AwaitedResponse, response: Response) -> None:
     """
     Resolve *future*, unless it was cancelled or is resolved already. What a
     callback of the user's raises must not end the thread that sends; a
@@ -140,10 +141,16 @@ class Outcomes:
     of the question, and would wait for a flusher that waits for the lock. So
     each change is one step of the interpreter, and who has put a future in
     looks once more whether it was too late.
+
+    Args:
+        owner: The generation of the process whose events these are.
+
+        senders: The threads that settle, which must not wait.
     """
 
-    def __init__(self, owner: int) -> None:
+    def __init__(self, owner: int, senders: Senders | None = None) -> None:
         self.generation = owner
+        self._senders = senders or Senders()
         self._lock = Lock()
         self._runs: list[_Run] = []
         self._forgotten = 0
@@ -151,7 +158,7 @@ class Outcomes:
         self._ahead: dict[int, int] = {}
         self._windows: list[Window] = []
         self._settled: deque[Window] = deque()
-        self._waiting: dict[int, deque[_Future]] = {}
+        self._waiting: dict[int, deque[AwaitedResponse]] = {}
         self._asked: deque[int] = deque()
         self._waiting_order: list[int] = []
         self._flushes: list[_Flush] = []
@@ -168,7 +175,7 @@ class Outcomes:
         """
         Say what became of the events in [start, end).
         """
-        done: list[tuple[_Future, Response]] = []
+        done: list[tuple[AwaitedResponse, Response]] = []
         with self._lock:
             window = self._window_of(start) if self._windows else None
             if window is not None:
@@ -197,7 +204,7 @@ class Outcomes:
         Say what became of all events of a share of an open window.
         """
         window, track = share
-        done: list[tuple[_Future, Response]] = []
+        done: list[tuple[AwaitedResponse, Response]] = []
         with self._lock:
             window.settle_share(track, response)
             self._note_settled(window)
@@ -241,11 +248,11 @@ class Outcomes:
             return INHERITED
         return self._find(position)
 
-    def future(self, position: int) -> _Future:
+    def future(self, position: int) -> AwaitedResponse:
         """
         A future of the outcome of the event at *position*.
         """
-        future: _Future = concurrent.futures.Future()
+        future = AwaitedResponse(self._senders)
         if self.generation != generation():
             future.set_result(INHERITED)
             return future
@@ -263,20 +270,22 @@ class Outcomes:
             _resolve(future, found)
         return future
 
-    def flush(self, target: int) -> _Future:
+    def flush(self, target: int) -> AwaitedResponse:
         """
         A future that is done when all before *target* is settled. Its result
         is the first response that was no success, else the last success;
         skipped where there was nothing to do.
         """
-        flush = _Flush(target)
+        flush = _Flush(target, self._senders)
         if self.floor < target:
             self._flushes.append(flush)
         if self.floor >= target:
             _resolve(flush.future, flush.worst)
         return flush.future
 
-    def _enlist(self, position: int, future: _Future) -> deque[_Future]:
+    def _enlist(
+        self, position: int, future: AwaitedResponse
+    ) -> deque[AwaitedResponse]:
         """
         Each waiter has a future of its own, so that one who gives up (and
         cancels it) takes nothing from the others. Two of the others are
@@ -356,8 +365,8 @@ class Outcomes:
         start: int,
         end: int,
         outcome_of: Callable[[int], Response | None],
-    ) -> list[tuple[_Future, Response]]:
-        done: list[tuple[_Future, Response]] = []
+    ) -> list[tuple[AwaitedResponse, Response]]:
+        done: list[tuple[AwaitedResponse, Response]] = []
         order = self._waiting_order
         for position in _drain(self._asked):
             insort(order, position)
@@ -373,7 +382,7 @@ class Outcomes:
 
     def _resolve_flushes(
         self, start: int, response: Response
-    ) -> list[tuple[_Future, Response]]:
+    ) -> list[tuple[AwaitedResponse, Response]]:
         done = []
         for flush in self._flushes:
             if start < flush.target and flush.worst.status in _GOOD:

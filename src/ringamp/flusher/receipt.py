@@ -9,11 +9,11 @@ Every event makes one, so the type and its constructor are C's
 from __future__ import annotations
 
 import concurrent.futures
-import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, final
 
 from ringamp.bindings import receipt_type
+from ringamp.flusher.awaited import AwaitedResponse
 from ringamp.flusher.outcomes import FORGOTTEN, Outcomes
 from ringamp.status import Response, Status
 
@@ -84,15 +84,13 @@ class Receipt:
             return self._known
         return self._outcomes.lookup(self._position)
 
-    def future(self) -> concurrent.futures.Future[Response]:
+    def future(self) -> AwaitedResponse:
         """
         A future of the final response.
         """
         if self._known is None and self._outcomes is not None:
             return self._outcomes.future(self._position)
-        future: concurrent.futures.Future[Response] = (
-            concurrent.futures.Future()
-        )
+        future = AwaitedResponse()
         future.set_result(self._known or FORGOTTEN)
         return future
 
@@ -119,14 +117,4 @@ class Receipt:
             ) from None
 
     def __await__(self) -> Generator[Any, None, Response]:
-        # Whoever awaits under asyncio has imported it; nobody else pays.
-        asyncio = sys.modules.get("asyncio")
-        if asyncio is None:
-            raise RuntimeError(
-                "a receipt can be awaited where asyncio runs; elsewhere call "
-                "result() in a thread, or use future()"
-            )
-        awaited: Generator[Any, None, Response] = asyncio.wrap_future(
-            self.future()
-        ).__await__()
-        return awaited
+        return self.future().__await__()

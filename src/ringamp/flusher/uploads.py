@@ -26,6 +26,7 @@ from ringamp.bindings import generation
 from ringamp.buffer.batch import Batch
 from ringamp.flusher.exchange import Exchange
 from ringamp.flusher.prefork import forks_unseen
+from ringamp.flusher.senders import Senders
 from ringamp.flusher.threads import Kind, kind_here
 from ringamp.logs import log
 from ringamp.status import Response, Status
@@ -47,6 +48,8 @@ class Upload:
 
         kind: What it runs as.
 
+        senders: Where it notes that it sends.
+
     Raises:
         RuntimeError: No thread can be started.
     """
@@ -56,8 +59,10 @@ class Upload:
         exchange: Exchange,
         answered: Callable[[Batch, Response], None],
         kind: Kind,
+        senders: Senders,
     ) -> None:
         self._exchange = exchange
+        self._senders = senders
         self._answered = answered
         self._generation = generation()
         self._given: Any = kind.make_locked()
@@ -79,6 +84,10 @@ class Upload:
         self._given.release()
 
     def _run(self) -> None:
+        with self._senders:
+            self._send()
+
+    def _send(self) -> None:
         while True:
             self._given.acquire()
             task, self._task = self._task, None
@@ -119,10 +128,15 @@ class Uploads:
         exchange: How they send; from several threads at a time.
 
         count: How many; a track each.
+
+        senders: Where their threads are noted.
     """
 
-    def __init__(self, exchange: Exchange, count: int) -> None:
+    def __init__(
+        self, exchange: Exchange, count: int, senders: Senders | None = None
+    ) -> None:
         self._exchange = exchange
+        self._senders = senders or Senders()
         self.count = count
         self._notify: Callable[[], None] = _nobody
         self._uploads: dict[int, Upload] = {}
@@ -146,7 +160,9 @@ class Uploads:
             if forks_unseen():
                 return False
             try:
-                upload = Upload(self._exchange, self._note, kind_here())
+                upload = Upload(
+                    self._exchange, self._note, kind_here(), self._senders
+                )
             except RuntimeError:
                 return False
             self._uploads[track] = upload

@@ -2,13 +2,13 @@
 """
 How long to wait before a retry. The only place of randomness here.
 
-    delay = max(entry / 2, floor) + random() * entry / 2
+    delay = max(entry, floor) + random() * entry / 2
 
 *entry* is the table's entry for the retry (the last one once the table is
 used up) and *floor* is what the service asked for (*Retry-After*). So a
-delay is never longer than its entry unless the service wants it longer, half
-of it is certain, and processes that failed together come back spread, also
-where the service named one moment to all of them.
+delay is never shorter than its entry: an outage that is shorter than the sum
+of the table ends before the last retry. And processes that failed together
+come back spread, also where the service named one moment to all of them.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ class Backoff:
         """
         Draw the seconds to wait before *retry*, the first of which is 1.
         """
-        half = self._delays[min(retry, len(self._delays)) - 1] / 2
-        return max(half, floor or 0.0) + self._rng.random() * half
+        entry = self._delays[min(retry, len(self._delays)) - 1]
+        return max(entry, floor or 0.0) + self._rng.random() * entry / 2

@@ -17,7 +17,7 @@ from ringamp.retry.decision import (
     Reject,
 )
 from ringamp.retry.named import read_named
-from ringamp.retry.ordered import is_request_level
+from ringamp.retry.ordered import check_options, is_request_level
 from ringamp.status import Response, Status
 
 _FINAL = frozenset({Status.INVALID, Status.PAYLOAD_TOO_LARGE})
@@ -46,7 +46,8 @@ class NoRetry:
         self, options: Options, rng: random.Random | None = None
     ) -> None:
         # Both are what every policy is given; one attempt needs neither.
-        del options, rng
+        check_options(type(self).__name__, options)
+        del rng
 
     def __repr__(self) -> str:
         return "<NoRetry>"

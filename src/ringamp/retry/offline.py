@@ -13,10 +13,11 @@ from ringamp.retry.decision import Attempt, Decision, Resend
 from ringamp.retry.ordered import OrderedRetry
 from ringamp.status import Response
 
-PROBES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+PROBES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 40.0)
 """
-Seconds between tries while there is no network; the last one repeats. A
-minute bounds how long a recovered network goes unnoticed.
+Seconds between tries while there is no network, to which the jitter adds up
+to half; the last one repeats. So a minute bounds how long a recovered network
+goes unnoticed.
 """
 
 

@@ -58,6 +58,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from ringamp.errors import OptionsError
 from ringamp.options import Options
 from ringamp.retry.backoff import Backoff
 from ringamp.retry.decision import (
@@ -85,6 +86,20 @@ _REQUEST_ERRORS = (
 )
 
 
+def check_options(name: str, options: object) -> None:
+    """
+    Refuse what a policy is made of, where that is no `Options`.
+
+    Raises:
+        OptionsError: As `OfflineRetry("API_KEY")`, which the Node SDK knows.
+    """
+    if not isinstance(options, Options):
+        raise OptionsError(
+            f"{name}: {type(options).__name__} given, allowed is Options. "
+            f"Give the class and not an object of it: retry_class={name}"
+        )
+
+
 class OrderedRetry:
     """
     Retry as the service asks, and keep every id's events in order.
@@ -107,6 +122,7 @@ class OrderedRetry:
     def __init__(
         self, options: Options, rng: random.Random | None = None
     ) -> None:
+        check_options(type(self).__name__, options)
         self._backoff = Backoff(options.retry_delays, rng)
         self.retries = len(self._backoff)
 
