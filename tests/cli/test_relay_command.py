@@ -105,7 +105,7 @@ BAD = {
     "empty file": (["--api-key-file", "{tmp}/empty"], {}, "API key: an empty"),
     "no file": (["--api-key-file", "{tmp}/none"], {}, "No such file"),
     "binary file": (["--api-key-file", "{tmp}/binary"], {}, "is no text"),
-    "bad key": ([], {"RINGAMP_API_KEY": f"{KEY} x"}, "API key: a text with"),
+    "bad key": ([], {"RINGAMP_API_KEY": f"{KEY}\tx"}, "control character"),
     "bad url": (
         ["--api-key", KEY, "--server-url", "ftp://x"],
         {},

@@ -104,7 +104,7 @@ def is_ours(thing):
     )
 
 
-@pytest.mark.parametrize("key", [f"{KEY} {KEY}", f"{KEY}\n", None, 5, ""])
+@pytest.mark.parametrize("key", [f"{KEY}\t{KEY}", f"{KEY}\n", None, 5, ""])
 def test_a_wrong_key_is_not_shown(key):
     """
     Neither in the message nor in the locals that a traceback would print.
