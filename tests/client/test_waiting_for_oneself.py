@@ -27,6 +27,7 @@ class Trap:
     def __init__(self, wait, event):
         self.client = self.receipt = None
         self.raised = []
+        self.sprung = threading.Event()
         self._wait = wait
         self._event = event
 
@@ -45,6 +46,8 @@ class Trap:
             self._wait(self.client, receipt)
         except RuntimeError as error:
             self.raised[0] = str(error)
+        finally:
+            self.sprung.set()
 
     def options(self, where):
         """
@@ -106,7 +109,9 @@ def test_who_would_wait_for_itself_is_told(
 
     trap.receipt = client.log_event(event(1))
     if how == "sending":
-        client.flush().result(30)
+        client.flush()
+        # A callback comes after the flush is done.
+        assert trap.sprung.wait(30)
     client.shutdown(30)
 
     assert "would wait for ever" in trap.raised[0]
