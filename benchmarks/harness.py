@@ -12,6 +12,7 @@ other one.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from math import ceil
@@ -75,6 +76,21 @@ OutageOption = Annotated[
 JSONOption = Annotated[
     Path | None,
     typer.Option("--json", dir_okay=False, help="Write the figures here."),
+]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option("--plot", dir_okay=False, help="Draw an SVG and a PNG."),
+]
+ReadOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--read",
+        exists=True,
+        help="Measure nothing; show what --json has written.",
+    ),
+]
+MarkdownOption = Annotated[
+    bool, typer.Option("--markdown", help="Print the table for a document.")
 ]
 
 
@@ -145,6 +161,13 @@ def answer(
     report.show()
     if json_path is not None:
         report.save(json_path)
+
+
+def progress(text: str) -> None:
+    """
+    Say what is going on, beside the output.
+    """
+    print(text, file=sys.stderr, flush=True)
 
 
 def make_client(name: str, url: str, **options: Any) -> Client:

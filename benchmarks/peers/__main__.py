@@ -22,7 +22,14 @@ import msgspec
 import typer
 from rich.console import Console
 
-from benchmarks.harness import MICRO, JSONOption
+from benchmarks.harness import (
+    MICRO,
+    JSONOption,
+    MarkdownOption,
+    PlotOption,
+    ReadOption,
+    progress,
+)
 from benchmarks.peers import installs, plot
 from benchmarks.peers.catalogue import BY_NAME, PEERS, Peer
 from benchmarks.peers.fates import TRIALS, Fate, try_out, words, worst
@@ -70,21 +77,6 @@ WorkOption = Annotated[
     Path | None,
     typer.Option("--work", file_okay=False, help="Where these are kept."),
 ]
-PlotOption = Annotated[
-    Path | None,
-    typer.Option("--plot", dir_okay=False, help="Draw an SVG and a PNG."),
-]
-ReadOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--read",
-        exists=True,
-        help="Measure nothing; show what --json has written.",
-    ),
-]
-MarkdownOption = Annotated[
-    bool, typer.Option("--markdown", help="Print the table for a document.")
-]
 
 
 class Saved(msgspec.Struct):
@@ -93,13 +85,6 @@ class Saved(msgspec.Struct):
     """
 
     peers: list[Row]
-
-
-def progress(text: str) -> None:
-    """
-    Say what is going on, beside the output.
-    """
-    print(text, file=sys.stderr, flush=True)
 
 
 def chosen_peers(names: str) -> list[Peer]:

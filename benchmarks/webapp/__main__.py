@@ -22,7 +22,14 @@ import msgspec
 import typer
 from rich.console import Console
 
-from benchmarks.harness import JSONOption, RoundsOption
+from benchmarks.harness import (
+    JSONOption,
+    MarkdownOption,
+    PlotOption,
+    ReadOption,
+    RoundsOption,
+    progress,
+)
 from benchmarks.peers import installs
 from benchmarks.report import PIPE_WIDTH, Report
 from benchmarks.webapp import plot
@@ -72,21 +79,6 @@ FolderOption = Annotated[
     Path | None,
     typer.Option("--work", file_okay=False, help="Where peers are installed."),
 ]
-PlotOption = Annotated[
-    Path | None,
-    typer.Option("--plot", dir_okay=False, help="Draw an SVG and a PNG."),
-]
-ReadOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--read",
-        exists=True,
-        help="Measure nothing; show what --json has written.",
-    ),
-]
-MarkdownOption = Annotated[
-    bool, typer.Option("--markdown", help="Print the table for a document.")
-]
 
 
 class Saved(msgspec.Struct):
@@ -96,13 +88,6 @@ class Saved(msgspec.Struct):
 
     rows: list[Row]
     options: dict[str, Any]
-
-
-def progress(text: str) -> None:
-    """
-    Say what is going on, beside the output.
-    """
-    print(text, file=sys.stderr, flush=True)
 
 
 def chosen_names(names: str) -> list[str]:

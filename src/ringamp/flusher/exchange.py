@@ -38,6 +38,9 @@ from ringamp.status import Response, Status
 from ringamp.transport.payload import Envelope, Payload
 from ringamp.user_code import ends_program, words_of
 
+_SENDS = ("send_events_with_retry", "sendEventsWithRetry")
+"""The method of the Node interface, in both spellings."""
+
 _DECISIONS = (Deliver, Reject, Drop, Hold, Resend)
 
 
@@ -228,8 +231,7 @@ def sends_by_itself(retry: object) -> bool:
     """
     Say whether *retry* has the Node interface.
     """
-    names = ("send_events_with_retry", "sendEventsWithRetry")
-    return any(callable(getattr(retry, name, None)) for name in names)
+    return any(callable(getattr(retry, name, None)) for name in _SENDS)
 
 
 class NodeExchange:
@@ -244,9 +246,7 @@ class NodeExchange:
     def __init__(self, retry: Any, envelope: Envelope) -> None:
         self._retry = retry
         self._envelope = envelope
-        self._call = as_the_user()(
-            method_of(retry, "send_events_with_retry", "sendEventsWithRetry")
-        )
+        self._call = as_the_user()(method_of(retry, *_SENDS))
 
     def post(self, batch: Batch, timeout: float) -> Response:
         """
