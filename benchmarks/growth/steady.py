@@ -13,23 +13,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from benchmarks.harness import MICRO, interleave, quartiles, ratio
+from benchmarks.harness import (
+    MICRO,
+    interleave,
+    progress,
+    quartiles,
+    ratio,
+)
 from benchmarks.peers.catalogue import BY_NAME, DEFAULT, OURS
-from benchmarks.peers.installs import ADAPTERS, Installed, install
+from benchmarks.peers.installs import (
+    ADAPTERS,
+    Installed,
+    cache_folder,
+    install,
+)
 from benchmarks.peers.runs import ARRIVAL, Variant, carry_out
 from benchmarks.peers.sink_process import running_sink
 from benchmarks.report import Figure
 from benchmarks.workload import make_event
 
 PEER = "amplitude-analytics"
-
-WORK = Path("~/.cache/ringamp-peers").expanduser()
-"""Where `benchmarks.peers` makes its environments as well."""
 
 MILLI = 1e3
 
@@ -181,9 +188,9 @@ def find_peer() -> Installed | None:
     installed, which is said.
     """
     try:
-        return install(BY_NAME[PEER], WORK, sys.executable)
+        return install(BY_NAME[PEER], cache_folder(), sys.executable)
     except RuntimeError as error:
-        print(f"{PEER} is left out: {error}", file=sys.stderr)
+        progress(f"{PEER} is left out: {error}")
         return None
 
 
